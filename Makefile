@@ -1,0 +1,47 @@
+# The only list of commands. Each works alone: it installs and builds what it needs first.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test lint bench size fuzz pack clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: wasm32 target, Chromium, nats-server, Node 26, build and test tools
+	@scripts/setup.sh
+
+build: ## compile the crate to WebAssembly and complete the package in pkg/
+	@scripts/setup.sh build
+	@scripts/build.sh
+
+demo: ## a real nats-server, a headless page, 10,000 messages; then the console until Ctrl-C
+	@scripts/setup.sh
+	@scripts/build.sh
+	@node scripts/demo.mjs
+
+test: ## every test: Rust, headless browser, contract on real servers, tarball in every runtime, typings, size
+	@scripts/setup.sh
+	@node scripts/test.mjs
+
+lint: ## formatting, clippy (native and wasm32) and type-check of the JavaScript
+	@scripts/setup.sh build
+	@scripts/lint.sh
+
+bench: ## the package against nats.js and a raw socket, side by side in bare Chromium, a worker and Node
+	@scripts/setup.sh
+	@scripts/build.sh
+	@node bench/run.mjs $(ARGS)
+
+size: ## what a page downloads, piece by piece; fails when over the budget
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@node scripts/size.mjs
+
+fuzz: ## feed the parsers with made-up bytes (SECONDS_EACH=60 for longer)
+	@scripts/fuzz.sh
+
+pack: ## leave stationmaster-X.Y.Z.tgz here, as npm would publish it
+	@scripts/setup.sh build
+	@scripts/build.sh
+	@node scripts/pack.mjs
+
+clean: ## remove what was built, keep the tools
+	rm -rf target pkg/wasm pkg/index.d.ts stationmaster-*.tgz
