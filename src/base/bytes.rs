@@ -1,0 +1,85 @@
+//! Writing numbers and JSON text as bytes, and reading decimal numbers out of bytes, checked.
+
+/// Append a number in decimal.
+pub fn push_decimal(into: &mut Vec<u8>, mut value: u64) {
+    let mut text = [0u8; 20];
+    let mut at = text.len();
+    loop {
+        at = at.saturating_sub(1);
+        if let Some(place) = text.get_mut(at) {
+            *place = b'0'.wrapping_add((value % 10) as u8);
+        }
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    into.extend_from_slice(text.get(at..).unwrap_or_default());
+}
+
+/// Read a decimal number that fills the whole text; `None` if it does not or overflows.
+pub fn parse_decimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+/// Append a text as a JSON string.
+pub fn push_json_string(into: &mut Vec<u8>, text: &str) {
+    into.push(b'"');
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => into.extend_from_slice(&[b'\\', byte]),
+            0..=0x1f => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                into.extend_from_slice(b"\\u00");
+                for nibble in [byte >> 4, byte & 15] {
+                    into.push(HEX.get(usize::from(nibble)).copied().unwrap_or(b'0'));
+                }
+            }
+            _ => into.push(byte),
+        }
+    }
+    into.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn decimal_round_trip(value: u64) {
+            let mut text = Vec::new();
+            push_decimal(&mut text, value);
+            prop_assert_eq!(parse_decimal(&text), Some(value));
+            text.push(b' ');
+            prop_assert_eq!(parse_decimal(&text), None);
+        }
+
+        #[test]
+        fn json_strings_are_json(text: String) {
+            let mut bytes = Vec::new();
+            push_json_string(&mut bytes, &text);
+            prop_assert_eq!(serde_json::from_slice::<String>(&bytes).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn decimal_refuses_overflow() {
+        assert_eq!(parse_decimal(b"18446744073709551615"), Some(u64::MAX));
+        assert_eq!(parse_decimal(b"18446744073709551616"), None);
+        assert_eq!(parse_decimal(b""), None);
+        assert_eq!(parse_decimal(b"-1"), None);
+    }
+}

@@ -1,0 +1,91 @@
+//! Every limit of the package with its reason. Everything that waits has one.
+
+use super::time::Millis;
+
+/// Bytes gathered before a write leaves at once instead of at the end of the turn; larger writes gain nothing
+/// (a 128 KiB WebSocket frame costs about as much a byte as a 32 KiB one).
+pub const SEND_AT: usize = 128 * 1024;
+
+/// Acknowledgements gathered before they leave by themselves; a send an ack is five times slower.
+pub const ACKS_AT: usize = 8 * 1024;
+
+/// The longest an acknowledgement waits for company.
+pub const ACKS_WAIT: Millis = Millis(2);
+
+/// Messages a page that never closes may keep waiting, by default (`maxPendingMessages`).
+pub const PENDING_MESSAGES: u32 = 10_000;
+
+/// Bytes of the same (`maxPendingBytes`).
+pub const PENDING_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most messages of one fetch; two full in-queues of a page.
+pub const BATCH_MAX: u32 = 5000;
+
+/// A fetch resolves early at this many bytes, so that one call cannot exhaust a page.
+pub const FETCH_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Most partitions of a station made here; more serve nobody and cost a round trip each.
+pub const PARTITIONS_MAX: u32 = 64;
+
+/// Longest line of the NATS protocol that is not a payload. The largest legitimate one is INFO of a big cluster.
+pub const LINE_MAX: usize = 1024 * 1024;
+
+/// Largest declared length that is believed: the server's hard maximum of `max_payload`.
+pub const FRAME_MAX: usize = 64 * 1024 * 1024;
+
+/// What a pull asks of the server at a time.
+pub const PULL_EXPIRES: Millis = Millis(30_000);
+
+/// How often a silent pull shows that it lives; missed twice, it is dead (jetstream.md section 4.5).
+pub const PULL_HEARTBEAT: Millis = Millis(5_000);
+
+/// What a fetch's own timer waits beyond the pull's time, for the answer to arrive.
+pub const FETCH_GRACE: Millis = Millis(500);
+
+/// How long an open pull of a finished fetch may wait for the next fetch before it is withdrawn.
+pub const LINGER: Millis = Millis(100);
+
+/// Limit of one question to the broker (jetstream.md section 8.1).
+pub const REQUEST: Millis = Millis(5_000);
+
+/// First pause before a message that was "not stored for now" is sent again; it doubles.
+pub const NOT_NOW_FIRST: Millis = Millis(100);
+
+/// The longest such pause.
+pub const NOT_NOW_MAX: Millis = Millis(3_200);
+
+/// Silence after which a message with an id is sent again.
+pub const SILENCE: Millis = Millis(2_000);
+
+/// Limit for everything that is pending when a connection or producer is closed.
+pub const CLOSE_WAIT: Millis = Millis(5_000);
+
+/// How long a probe after waking up waits for its answer.
+pub const PROBE: Millis = Millis(2_000);
+
+/// A timer this late means the page was asleep: silence meanwhile proves nothing.
+pub const ASLEEP: Millis = Millis(3_000);
+
+/// The longest pause between attempts to reconnect.
+pub const BACKOFF_MAX: Millis = Millis(30_000);
+
+/// A link that lived this long starts counting attempts anew.
+pub const STABLE: Millis = Millis(5_000);
+
+/// What `credentials()` may take a call.
+pub const CREDENTIALS: Millis = Millis(30_000);
+
+/// A group without a name disappears from the broker this long after its page is gone.
+pub const NAMELESS_GROUP: Millis = Millis(300_000);
+
+/// Entries kept for a slow reader of `status()` and `tap()`.
+pub const FEED_ENTRIES: u32 = 1000;
+
+/// Ids listed in one `produce_failed`.
+pub const FAILED_IDS: usize = 100;
+
+/// Buffers of finished messages larger than this are given back to the allocator.
+pub const KEEP_BUFFER: usize = 1024;
+
+/// What one memory broker stores at most.
+pub const MEMORY_BYTES: u64 = 256 * 1024 * 1024;

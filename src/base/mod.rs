@@ -1,0 +1,10 @@
+//! What every layer may use: errors, limits, time, ids, bytes and plain values.
+//!
+//! Knows no broker, no socket and no clock; everything here is a value or a function of its arguments.
+
+pub mod bytes;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod time;
+pub mod value;

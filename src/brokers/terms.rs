@@ -1,0 +1,156 @@
+//! The words in which `client` asks a broker for stations and groups. No broker is named here.
+
+use crate::base::error::Error;
+use crate::base::time::{Millis, Wall};
+use crate::base::value::Value;
+use crate::link::session::{FeedSpec, Place};
+
+/// When a partition's oldest messages go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// After this many seconds.
+    Age(u64),
+    /// When there are more than so many messages in the partition.
+    Messages(u64),
+    /// When there are more than so many bytes in the partition.
+    Bytes(u64),
+    /// When every group is done with them.
+    Acked,
+}
+
+/// Options of a station, with the contract's defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StationSpec {
+    /// When messages go.
+    pub retention: Retention,
+    /// Kept in the broker's memory instead of on disk.
+    pub in_memory: bool,
+    /// Copies in a cluster.
+    pub replicas: u32,
+    /// How long a msgId is remembered.
+    pub window: Millis,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Messages a group gave up on stay readable.
+    pub poison_to_dls: bool,
+    /// Messages that failed the schema stay readable.
+    pub schema_failed_to_dls: bool,
+    /// Station that also gets the dead letters; empty for none.
+    pub dls_station: String,
+    /// Enforced schema; empty for none.
+    pub schema: String,
+    /// What else the broker's own "create" takes.
+    pub extra: Vec<(String, Value)>,
+    /// Names of the options the caller gave himself: only these can differ from what is stored.
+    pub given: Vec<&'static str>,
+}
+
+/// What a station is.
+#[derive(Clone, Debug)]
+pub struct StationFacts {
+    /// Its name.
+    pub name: String,
+    /// Its partitions, in order.
+    pub places: Vec<Place>,
+    /// It was there before.
+    pub existed: bool,
+    /// Options that are stored differently from what was asked.
+    pub differs: Vec<&'static str>,
+    /// How long a msgId is remembered.
+    pub window: Millis,
+}
+
+/// What a station holds, summed over its partitions.
+#[derive(Clone, Debug)]
+pub struct StationReport {
+    /// Its name.
+    pub name: String,
+    /// Its partitions' numbers.
+    pub partitions: Vec<u32>,
+    /// Stored messages.
+    pub messages: u64,
+    /// Stored bytes.
+    pub bytes: u64,
+    /// Lowest sequence; only where there is one partition.
+    pub first: Option<u64>,
+    /// Highest sequence; only where there is one partition.
+    pub last: Option<u64>,
+    /// Consumer groups.
+    pub groups: u64,
+    /// When it was made.
+    pub created: Option<Wall>,
+    /// The options as stored.
+    pub options: StationSpec,
+}
+
+/// Where a new group begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The oldest message.
+    First,
+    /// The newest message.
+    Last,
+    /// Only what comes now.
+    Next,
+    /// This sequence, or the next one that exists.
+    Sequence(u64),
+    /// What was stored from this moment on.
+    Time(Wall),
+    /// The newest so many of each partition.
+    LastMessages(u64),
+}
+
+/// A consumer group as it is asked for.
+#[derive(Clone, Debug)]
+pub struct GroupSpec {
+    /// Its name.
+    pub name: String,
+    /// The name is random and the group goes with its only member.
+    pub nameless: bool,
+    /// Where it begins, if it is new.
+    pub start: Start,
+    /// How long a delivery may stay without ack.
+    pub ack_time: Millis,
+    /// After so many deliveries a message is dead.
+    pub max_deliveries: u32,
+    /// Delivered means done.
+    pub auto_ack: bool,
+}
+
+/// A consumer group as it is.
+#[derive(Clone, Debug)]
+pub struct GroupFacts {
+    /// One a partition.
+    pub feeds: Vec<FeedSpec>,
+    /// The group's own limit, which a later member cannot change.
+    pub max_deliveries: u32,
+    /// The group's own ack time.
+    pub ack_time: Millis,
+    /// The broker itself ends deliveries beyond the limit; else the client does.
+    pub broker_counts: bool,
+}
+
+/// What the broker says about itself, for `ping()`.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFacts {
+    /// The product's name.
+    pub product: &'static str,
+    /// Its version.
+    pub version: Option<String>,
+    /// The server's own name.
+    pub host: Option<String>,
+    /// Largest message it takes.
+    pub max_payload: Option<u64>,
+}
+
+/// A capability of the contract, and why the broker lacks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// The feature's name in the contract.
+    pub feature: &'static str,
+    /// Why not, in a sentence.
+    pub why: &'static str,
+}
+
+/// Result of a broker's operation.
+pub type Done<T> = Result<T, Error>;

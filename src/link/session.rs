@@ -1,0 +1,277 @@
+//! What a broker's session looks like to everything above it.
+//!
+//! A session is a state machine without I/O: bytes and calls go in, bytes go to the [`Outbox`], everything else comes
+//! out of [`Session::poll`]. It knows routes (one partition of a station to which messages go) and feeds (one
+//! partition of a consumer group from which they come), not producers and consumers.
+
+use super::outbox::Outbox;
+use crate::base::error::Error;
+use crate::base::time::{Millis, Now, Time, Wall};
+
+/// A route: one partition that messages are sent to. Small numbers, reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub u32);
+
+/// A feed: one partition of a group that messages come from. Small numbers, reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedId(pub u32);
+
+/// A place in the table of pending receipts while a message is on its way. Small numbers, reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u32);
+
+/// A question to the broker that waits for its answer. Never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WaitId(pub u32);
+
+/// Where the broker keeps one partition of a station.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The station.
+    pub station: String,
+    /// The partition's number, from 1.
+    pub partition: u32,
+    /// What the broker stores it under (NATS: the stream).
+    pub store: String,
+    /// What messages are sent to (NATS: the subject).
+    pub address: String,
+}
+
+/// A group at one partition, as one consumer reads it.
+#[derive(Clone, Debug)]
+pub struct FeedSpec {
+    /// The partition.
+    pub place: Place,
+    /// The group.
+    pub group: String,
+    /// Delivered means done.
+    pub auto_ack: bool,
+    /// How long a delivery may stay without ack.
+    pub ack_time: Millis,
+}
+
+/// A message before it is encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Draft<'a> {
+    /// Application headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The id that makes it idempotent.
+    pub msg_id: Option<&'a str>,
+    /// The payload.
+    pub data: &'a [u8],
+}
+
+/// What a consumer asks of a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// At most so many messages.
+    pub messages: u32,
+    /// At most so many bytes; 0 means no limit.
+    pub bytes: u64,
+    /// How long the broker may wait for them.
+    pub wait: Wait,
+}
+
+/// How long an ask stays open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Only what is there now.
+    No,
+    /// Until this span is over.
+    For(Millis),
+    /// Until served; the session renews it as long as the feed is asked.
+    Standing,
+}
+
+/// What the application says about a delivered message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Ack,
+    /// Again, at once.
+    Nack,
+    /// Again, not before this span is over.
+    Delay(Millis),
+    /// Never again, and why.
+    Bury(String),
+    /// More time; `Some` where the span differs from the group's ack time and the broker can honour it.
+    Extend(Option<Millis>),
+}
+
+/// A question to the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where it goes (NATS: the subject).
+    pub to: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The broker's answer to a [`Request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// A status number of the protocol, 0 for an ordinary answer.
+    pub status: u32,
+    /// The header block as it came; empty if there is none.
+    pub head: Vec<u8>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Who we are, for one dial.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    /// User.
+    pub username: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+    /// Token instead of user and password.
+    pub token: Option<String>,
+    /// Name shown by the broker's tools.
+    pub name: Option<String>,
+}
+
+/// What happens to a session.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// A socket is open; the greeting begins. The random bytes make reply subjects that no other link has.
+    Opened {
+        /// Credentials of this dial.
+        login: &'a Login,
+        /// The socket itself is encrypted.
+        secure: bool,
+        /// Fresh random bytes.
+        random: [u8; 8],
+    },
+    /// Bytes from the broker, cut anywhere.
+    Chunk(&'a [u8]),
+    /// The socket is gone.
+    Closed,
+    /// Time has passed.
+    Tick,
+}
+
+/// Where the bytes of an arrival lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In the chunk that was handled last.
+    Chunk,
+    /// In [`Session::own`].
+    Own,
+}
+
+/// A range of bytes: offset and length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Where it begins.
+    pub at: u32,
+    /// How long it is.
+    pub len: u32,
+}
+
+/// A delivered message, as positions in the bytes it came with. Invariant: `head`, `data` and `token` lie inside `frame`.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Which feed it belongs to.
+    pub feed: FeedId,
+    /// Where the ranges point to.
+    pub source: Source,
+    /// All of its bytes.
+    pub frame: Span,
+    /// The header block, in the broker's own form.
+    pub head: Span,
+    /// The payload.
+    pub data: Span,
+    /// What an ack has to give back; opaque above the broker.
+    pub token: Span,
+    /// Its sequence in the partition.
+    pub sequence: u64,
+    /// When the broker stored it.
+    pub stamp: Wall,
+    /// 1 on the first delivery.
+    pub deliveries: u32,
+}
+
+/// What a session has to say.
+#[derive(Debug)]
+pub enum Output {
+    /// Logged in: everything may go out now.
+    Up,
+    /// This link is over; `error.retryable` says whether dialing again may help.
+    Broken(Error),
+    /// An answer to [`Session::probe`].
+    Alive,
+    /// A receipt.
+    Stored {
+        /// Whose.
+        slot: Slot,
+        /// The sequence in the partition; 0 where the broker tells none.
+        sequence: u64,
+        /// It was stored before, under the same id.
+        duplicate: bool,
+    },
+    /// Not stored for now: the same bytes may be sent again.
+    NotNow(Slot),
+    /// Not stored, for good.
+    Refused(Slot, Error),
+    /// The route is of no use any more; nothing that is on its way there was stored.
+    RouteLost(RouteId, Error),
+    /// A message.
+    Arrived(Arrival),
+    /// The feed has been asked for less than before; there may be room for more.
+    Room(FeedId),
+    /// An ask with [`Wait::For`] or [`Wait::No`] has ended.
+    AskOver(FeedId),
+    /// The feed will bring nothing any more.
+    FeedLost(FeedId, Error),
+    /// An answer to [`Session::request`] or to a confirmed settle.
+    Replied(WaitId, Result<Reply, Error>),
+    /// Other addresses of the same broker, as `host:port`.
+    Servers(Vec<String>),
+    /// This server is about to go: move to another one.
+    Leaving,
+}
+
+/// One broker's protocol on one connection.
+pub trait Session {
+    /// Take an input. Call [`Session::poll`] until it is empty afterwards, before the next input.
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox);
+    /// The next thing it has to say.
+    fn poll(&mut self) -> Option<Output>;
+    /// Whether [`Session::poll`] has something to say.
+    fn has_output(&self) -> bool;
+    /// When it wants a [`Input::Tick`]; one also comes at the end of every turn.
+    fn deadline(&self) -> Option<Time>;
+    /// The bytes that arrivals with [`Source::Own`] point to; good until the next call.
+    fn own(&self) -> &[u8];
+    /// Ask for a sign of life.
+    fn probe(&mut self, now: Now, out: &mut Outbox);
+
+    /// Begin to send to a partition.
+    fn open_route(&mut self, place: &Place) -> RouteId;
+    /// End it.
+    fn close_route(&mut self, route: RouteId);
+    /// Append the message to `into`, as it is kept while it waits: head, then payload. Returns the head's length.
+    /// Checks what the protocol limits: header names and values, sizes.
+    fn encode(&self, draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error>;
+    /// Write an encoded message, with a receipt wanted under `slot`.
+    fn publish(&mut self, now: Now, out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32);
+    /// The slot's receipt is no longer wanted; one that comes late must not be taken for the slot's next message.
+    fn forget(&mut self, slot: Slot);
+
+    /// Begin to read a group's partition. The reading begins with the first ask.
+    fn open_feed(&mut self, now: Now, out: &mut Outbox, spec: &FeedSpec) -> FeedId;
+    /// End it.
+    fn close_feed(&mut self, now: Now, out: &mut Outbox, feed: FeedId);
+    /// Ask for messages, in addition to what has been asked for already.
+    fn ask(&mut self, now: Now, out: &mut Outbox, feed: FeedId, ask: Ask);
+    /// How many messages have been asked for and not come.
+    fn asked(&self, feed: FeedId) -> u32;
+    /// Take back every ask of the feed. What is already on its way still arrives.
+    fn withdraw(&mut self, now: Now, out: &mut Outbox, feed: FeedId);
+    /// Say what becomes of a delivered message. With `confirm` an [`Output::Replied`] tells that it is recorded.
+    fn settle(&mut self, now: Now, out: &mut Outbox, feed: FeedId, token: &[u8], verdict: &Verdict, confirm: Option<WaitId>);
+
+    /// Put a question.
+    fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);
+}

@@ -1,0 +1,84 @@
+//! The trait behind which the outside world lives: sockets, timers, clocks, randomness and the platform's facts.
+//!
+//! `web` is the package's; `sim` is that of tests, with a virtual clock. The trait may be named from `link` up, its
+//! implementations only by `face` and by tests. Nothing here is shared between two connections: on Workers a socket
+//! or a timer belongs to the request that made it.
+
+#[cfg(any(test, not(target_arch = "wasm32")))]
+pub mod sim;
+#[cfg(target_arch = "wasm32")]
+pub(crate) mod web;
+
+use crate::base::error::Error;
+use crate::base::time::{Now, Time};
+use crate::base::value::JsonReader;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A task of one connection; single-threaded.
+pub struct Task(pub Pin<Box<dyn Future<Output = ()>>>);
+
+/// What the platform says about itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// The page was loaded over TLS: plain `ws:` is forbidden to it, but for loopback hosts.
+    pub secure_page: bool,
+    /// The platform says there is no network, or the page is frozen.
+    pub offline: bool,
+    /// There is a WebSocket, of the platform's own or from the application.
+    pub web_socket: bool,
+}
+
+/// The outside world, as one connection sees it.
+pub trait Runtime {
+    /// Both clocks.
+    fn now(&self) -> Now;
+    /// Fill with random bytes.
+    fn random(&self, into: &mut [u8]);
+    /// The platform's facts, as they are at this moment.
+    fn facts(&self) -> Facts;
+    /// The platform's JSON parser.
+    fn json(&self) -> JsonReader;
+    /// Open a socket. What becomes of it comes back as an event with this generation.
+    fn dial(&self, generation: u32, url: &str);
+    /// Send on the open socket. The bytes are copied before this returns.
+    fn send(&self, bytes: &[u8]);
+    /// Close the socket, whatever state it is in; none of its events come any more.
+    fn hang_up(&self);
+    /// Have the one timer fire at this moment, or not at all.
+    fn arm(&self, at: Option<Time>);
+    /// Have the end of this turn announced.
+    fn defer(&self);
+    /// Run a task.
+    fn spawn(&self, task: Task);
+}
+
+/// What the outside world says to a connection.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The socket is open.
+    Opened {
+        /// Of which dial.
+        generation: u32,
+    },
+    /// Bytes came in.
+    Chunk {
+        /// Of which dial.
+        generation: u32,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// The socket is gone, or could not be opened.
+    Closed {
+        /// Of which dial.
+        generation: u32,
+        /// Why, as far as the platform tells.
+        error: Error,
+    },
+    /// The timer fired.
+    Timer,
+    /// The turn ends.
+    Deferred,
+    /// The network is back, or the page is visible or has been resumed.
+    Awake,
+}
