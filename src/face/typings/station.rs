@@ -40,7 +40,7 @@ export interface StationOptions {
   sendSchemaFailedMsgToDls?: boolean | undefined;
   /** memphis: move old messages to slower storage instead of forgetting them. Default: `false`. */
   tieredStorageEnabled?: boolean | undefined;
-  /** How many partitions. Each has its own order and its own sequence numbers. Default: 1. */
+  /** How many partitions, 1 to 64. Each has its own order and its own sequence numbers. Default: 1. */
   partitionsNumber?: number | undefined;
   /** Name of a station that gets a copy of each dead letter; it is made with the defaults if missing. Default: `""`, none. */
   dlsStation?: string | undefined;
@@ -63,9 +63,9 @@ export interface StationInfo {
   readonly messages?: number;
   /** Bytes they take on the broker, overhead included. */
   readonly bytes?: number;
-  /** Sequence of the oldest message; with several partitions, the lowest. */
+  /** Sequence of the oldest message; told only where there is one partition. */
   readonly firstSequence?: number;
-  /** Sequence of the newest message; with several partitions, the highest. */
+  /** Sequence of the newest message; told only where there is one partition. */
   readonly lastSequence?: number;
   /** How many groups read it. */
   readonly groups?: number;
