@@ -1,0 +1,68 @@
+// The package, as its contract shows it.
+
+import { GROUP } from '../wire.mjs';
+import { PAYLOAD, WINDOW } from '../rows.mjs';
+import { lanes } from './lanes.mjs';
+
+export const name = 'ours';
+
+export async function open({ url, stream, modules, count = 0 }) {
+  const { connect } = await import(modules.ours);
+  // The row that makes all calls at once is about the cost of a call, not about the limit on how many may wait.
+  const link = await connect({
+    broker: 'nats',
+    url,
+    name: 'bench',
+    maxPendingMessages: Math.max(10_000, count),
+    maxPendingBytes: Math.max(64 * 1024 * 1024, count * 1024),
+  });
+  const payload = new Uint8Array(PAYLOAD).fill(120);
+  let consumer;
+
+  return {
+    link,
+    createStream: () => link.station(stream, { storageType: 'memory' }),
+    async createGroup(policy) {
+      consumer = await link.consumer(stream, { consumerName: GROUP, autoAck: policy === 'none' });
+    },
+
+    async produceLanes(total, width) {
+      const producer = await link.producer(stream);
+      await lanes(total, width, () => producer.produce(payload));
+    },
+
+    async produceAll(total) {
+      const producer = await link.producer(stream);
+      const receipts = new Array(total);
+      const options = { limitConcurrentTasks: WINDOW, ackWaitMs: 60_000 };
+      for (let i = 0; i < total; i += 1) receipts[i] = producer.produce(payload, options);
+      await Promise.all(receipts);
+    },
+
+    async consume(total, ack) {
+      let seen = 0;
+      for await (const message of consumer) {
+        if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+        if (ack) message.ack();
+        seen += 1;
+        if (seen === total) break;
+      }
+      await link.ping();
+    },
+
+    async fetch(total, prefetch) {
+      const options = { batchSize: 10, batchMaxTimeToWaitMs: 5000, prefetch };
+      for (let seen = 0; seen < total;) {
+        const batch = await consumer.fetch(options);
+        for (const message of batch) {
+          if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+          message.ack();
+          seen += 1;
+        }
+      }
+      await link.ping();
+    },
+
+    close: () => link.close(),
+  };
+}

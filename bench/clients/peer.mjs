@@ -1,0 +1,60 @@
+// nats.js, written the way its own documentation shows, with the window and prefetch sizes of the package so that both ask the
+// server for the same.
+
+import { GROUP, subjectOf } from '../wire.mjs';
+import { PAYLOAD } from '../rows.mjs';
+import { lanes } from './lanes.mjs';
+
+export const name = 'peer';
+
+export async function open({ url, stream, admin, modules }) {
+  const { jetstream, wsconnect } = await import(modules.peer);
+  const link = await wsconnect({ servers: url });
+  const js = jetstream(link);
+  const subject = subjectOf(stream);
+  const payload = new Uint8Array(PAYLOAD).fill(120);
+  let group;
+
+  return {
+    createStream: () => admin.createStream(stream),
+    async createGroup(policy) {
+      await admin.createGroup(stream, policy);
+      group = await js.consumers.get(stream, GROUP);
+    },
+
+    produceLanes: (count, width) => lanes(count, width, () => js.publish(subject, payload)),
+
+    async produceAll(count) {
+      const receipts = new Array(count);
+      for (let i = 0; i < count; i += 1) receipts[i] = js.publish(subject, payload);
+      await Promise.all(receipts);
+    },
+
+    async consume(count, ack) {
+      let seen = 0;
+      const messages = await group.consume({ max_messages: ack ? 500 : 2000 });
+      for await (const message of messages) {
+        if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+        if (ack) message.ack();
+        seen += 1;
+        if (seen === count) break;
+      }
+      await link.flush();
+    },
+
+    // There is no prefetch to ask for; the row that has one compares with the same loop.
+    async fetch(count) {
+      for (let seen = 0; seen < count;) {
+        const batch = await group.fetch({ max_messages: 10, expires: 5000 });
+        for await (const message of batch) {
+          if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+          message.ack();
+          seen += 1;
+        }
+      }
+      await link.flush();
+    },
+
+    close: () => link.close(),
+  };
+}

@@ -1,0 +1,65 @@
+// What is measured and what must come out. Knows nothing of sockets, runtimes or how a client is called.
+//
+// `peer` and `raw` are the least ratio ours/peer and ours/raw; a runtime named in `in` has its own figure. A row without a target is
+// printed for the comparison only.
+
+/** Bytes of one message. */
+export const PAYLOAD = 128;
+
+/** Produce calls without a receipt in the pipelined row; also what the package keeps written by default. */
+export const WINDOW = 500;
+
+export const rows = [
+  {
+    id: 'produce-500',
+    title: 'produce, 500 outstanding',
+    run: (session, count) => session.produceLanes(count, WINDOW),
+    target: { peer: 5 },
+  },
+  {
+    id: 'produce-all',
+    title: 'produce, all calls at once',
+    run: (session, count) => session.produceAll(count),
+    target: { raw: 0.8 },
+  },
+  {
+    id: 'consume-ack',
+    title: 'consume + ack',
+    group: 'explicit',
+    run: (session, count) => session.consume(count, true),
+    target: { peer: 6, in: { node: { peer: 4 } } },
+  },
+  {
+    id: 'consume-auto',
+    title: 'consume, autoAck',
+    group: 'none',
+    run: (session, count) => session.consume(count, false),
+    target: { raw: 0.85 },
+  },
+  {
+    id: 'fetch-ack',
+    title: 'fetch(10) + ack',
+    group: 'explicit',
+    run: (session, count) => session.fetch(count, false),
+    target: { peer: 2.2 },
+  },
+  {
+    id: 'fetch-prefetch',
+    title: 'fetch(10) + ack, prefetch',
+    group: 'explicit',
+    run: (session, count) => session.fetch(count, true),
+    target: { peer: 4 },
+  },
+  {
+    id: 'produce-1',
+    title: 'produce, one by one',
+    run: (session, count) => session.produceLanes(count, 1),
+    target: { peer: 1 },
+  },
+];
+
+/** The target of a row in one runtime. */
+export function targetOf(row, runtime) {
+  const { in: special = {}, ...common } = row.target;
+  return special[runtime] ?? common;
+}

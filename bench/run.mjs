@@ -1,0 +1,235 @@
+// `make bench`: starts a server, runs the rows in a bare Chromium page, in a Web Worker and in Node, and prints the tables.
+//
+//   --quick              fewer messages and runs, for a look while working; not for publication
+//   --only ID[,ID]       some rows (ids in rows.mjs)
+//   --runtime R[,R]      some of chromium, worker, node
+//   --who W[,W]          some of ours, peer, raw
+//   --count N --runs N   messages a run, runs a row
+//   --memory             the memory run instead of the table
+//   --messages N         its messages
+//   --write              RESULTS.md beside this file
+//
+// Ends with 1 when a cell failed. A missed target is shown, not an error: machines differ.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+import { chromiumVersion, startChromium } from '../scripts/lib/browser.mjs';
+import { startNats } from '../scripts/lib/servers.mjs';
+import { serve } from '../scripts/lib/static.mjs';
+import { modules, programs, root, tool } from '../scripts/lib/tools.mjs';
+import { asMarkdown, asText, memoryText, runtimeTitle, summarize } from './report.mjs';
+import { rows } from './rows.mjs';
+
+const here = join(root, 'bench');
+const list = (text) => text.split(',').filter((part) => part !== '');
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    runtime: { type: 'string', default: 'chromium,worker,node' },
+    who: { type: 'string', default: 'peer,ours,raw' },
+    count: { type: 'string' },
+    runs: { type: 'string' },
+    memory: { type: 'boolean', default: false },
+    messages: { type: 'string', default: '1000000' },
+    write: { type: 'boolean', default: false },
+    // Flags for a profiler, given to Node or to Chromium as they are.
+    'node-flag': { type: 'string', multiple: true, default: [] },
+    'chromium-flag': { type: 'string', multiple: true, default: [] },
+  },
+});
+
+const plan = {
+  rows: list(options.only),
+  who: list(options.who),
+  count: Number(options.count ?? (options.quick ? 20_000 : 60_000)),
+  runs: Number(options.runs ?? (options.quick ? 3 : 5)),
+  warmup: 5000,
+  memory: options.memory,
+  messages: Number(options.messages),
+};
+const runtimes = list(options.runtime);
+refuseUnknown(
+  '--only',
+  plan.rows,
+  rows.map(({ id }) => id),
+);
+refuseUnknown('--runtime', runtimes, ['chromium', 'worker', 'node']);
+refuseUnknown('--who', plan.who, ['ours', 'peer', 'raw']);
+if (!existsSync(join(root, 'pkg/wasm/stationmaster_bg.wasm')) && (options.memory || plan.who.includes('ours'))) {
+  fail('the package is not built: run `make build` first, or leave it out with --who peer,raw');
+}
+
+const scratch = await mkdtemp(join(tmpdir(), 'stationmaster-bench-'));
+const peerFile = join(scratch, 'peer.js');
+const server = await startNats();
+let failures = 0;
+try {
+  await bundlePeer();
+  const machine = await machineLine();
+  console.log(machine);
+  const parts = [];
+  for (const runtime of runtimes) {
+    const { cells, memory, agent } = await runIn(runtime);
+    parts.push(options.memory ? memoryPart(runtime, agent, memory) : tablePart(runtime, agent, cells));
+  }
+  if (options.write) await writeFile(join(here, options.memory ? 'MEMORY.md' : 'RESULTS.md'), markdown(machine, parts));
+} finally {
+  await server.stop();
+  await rm(scratch, { recursive: true, force: true });
+}
+process.exitCode = failures === 0 ? 0 : 1;
+
+/** Bundled, as an application ships it, and the same file for every runtime. */
+async function bundlePeer() {
+  const { build } = await tool('esbuild');
+  await build({
+    entryPoints: [join(here, 'peer-entry.mjs')],
+    outfile: peerFile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    nodePaths: [modules],
+    logLevel: 'error',
+  });
+}
+
+async function runIn(runtime) {
+  const result = { cells: [], memory: undefined, agent: '' };
+  const started = Date.now();
+  console.log(`\n${runtimeTitle(runtime)}`);
+  const onEntry = (entry) => {
+    if (entry.rate !== undefined) {
+      result.cells.push(entry);
+      console.log(`  ${entry.row.padEnd(15)} ${entry.who.padEnd(5)} run ${entry.run}  ${Math.round(entry.rate).toLocaleString('en-US')} msg/s`);
+    } else if (entry.memory !== undefined) {
+      result.memory = entry.memory;
+    } else if (entry.error !== undefined) {
+      failures += 1;
+      console.error(`  ${entry.row ?? runtime} ${entry.who ?? ''}: ${entry.error}`);
+    }
+    if (entry.end) result.agent = entry.agent ?? '';
+  };
+  await (runtime === 'node' ? inNode(onEntry) : inChromium(runtime, onEntry));
+  console.log(`  ${Math.round((Date.now() - started) / 1000)} s`);
+  return result;
+}
+
+async function inNode(onEntry) {
+  const nodePlan = {
+    ...plan,
+    runtime: 'node',
+    label: 'n',
+    url: server.url,
+    modules: { ours: pathToFileURL(join(root, 'pkg/index.inline.js')).href, peer: pathToFileURL(peerFile).href },
+  };
+  const child = spawn(programs.node, ['--expose-gc', ...options['node-flag'], join(here, 'node.mjs'), JSON.stringify(nodePlan)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const gone = new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  let ended = false;
+  for await (const line of createInterface({ input: child.stdout })) {
+    const entry = JSON.parse(line);
+    ended ||= entry.end === true;
+    onEntry(entry);
+  }
+  const code = await gone;
+  if (!ended) onEntry({ error: `Node ended with ${code} before it was done` });
+}
+
+async function inChromium(runtime, onEntry) {
+  const pagePlan = { ...plan, runtime, label: runtime[0], url: server.url, modules: { ours: '/pkg/index.js', peer: '/peer.js' } };
+  let done;
+  const finished = new Promise((resolve) => {
+    done = resolve;
+  });
+  const mounts = {
+    '/': here,
+    '/pkg': join(root, 'pkg'),
+    '/peer.js': peerFile,
+    '/plan.json': { body: JSON.stringify(pagePlan), type: 'application/json' },
+  };
+  const site = await serve(mounts, {
+    onPost: (_path, body) => {
+      const entry = JSON.parse(body.toString());
+      onEntry(entry);
+      if (entry.end) done();
+    },
+  });
+  const browser = await startChromium(`${site.url}/page.html`, {
+    args: ['--enable-precise-memory-info', '--js-flags=--expose-gc', ...options['chromium-flag']],
+  });
+  try {
+    const early = await Promise.race([finished, browser.ended.then((code) => ({ code }))]);
+    if (early !== undefined) onEntry({ error: `Chromium ended with ${early.code} before it was done` });
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+}
+
+async function machineLine() {
+  const [cpu] = cpus();
+  return (
+    `${cpus().length} cores (${cpu.model.trim()}), nats-server ${server.version}, Chromium ${await chromiumVersion()}, ` +
+    `Node ${await versionOf(programs.node)}, nats.js ${await peerVersion()}; server, browser and clients share the machine`
+  );
+}
+
+async function versionOf(program) {
+  const child = spawn(program, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  for await (const chunk of child.stdout) text += chunk;
+  return text.trim().replace(/^v/, '');
+}
+
+async function peerVersion() {
+  const {
+    default: { version },
+  } = await import(pathToFileURL(join(modules, '@nats-io/jetstream/package.json')).href, { with: { type: 'json' } });
+  return version;
+}
+
+function tablePart(runtime, agent, cells) {
+  const summary = summarize(cells, runtime, plan.rows);
+  console.log(`\n${asText(summary)}`);
+  return `## ${runtimeTitle(runtime)}\n\n${asMarkdown(summary)}\n`;
+}
+
+function memoryPart(runtime, agent, memory) {
+  if (memory === undefined) return `## ${runtimeTitle(runtime)}\n\nno figure\n`;
+  const { ok, text } = memoryText(memory);
+  if (!ok) failures += 1;
+  console.log(`  ${text}`);
+  return `## ${runtimeTitle(runtime)}\n\n${text}\n`;
+}
+
+function markdown(machine, parts) {
+  const command = `make bench${options.memory ? ' ARGS=--memory' : ''}`;
+  const how = options.memory
+    ? ''
+    : `${plan.count.toLocaleString('en-US')} messages of 128 bytes, memory storage, ${plan.runs} runs; medians (least..most), messages a second. ` +
+      'The contestants take turns, each run on a fresh connection and a fresh stream.\n\n';
+  return `# Figures\n\nMade by \`${command}\` on ${machine}.\n\n${how}${parts.join('\n')}`;
+}
+
+function refuseUnknown(option, given, known) {
+  for (const value of given) if (!known.includes(value)) fail(`${option}: ${value} is none of ${known.join(', ')}`);
+}
+
+function fail(text) {
+  console.error(`bench: ${text}`);
+  process.exit(2);
+}

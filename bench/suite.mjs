@@ -1,0 +1,97 @@
+// Runs the rows in whatever runtime it was loaded into and reports every cell as it ends. Knows no file system, no table, no target.
+//
+// The contestants take turns within a row (peer, ours, raw, peer, ...), each time with a fresh connection and a fresh stream, so
+// that a slow minute of the machine meets all of them.
+
+import { Admin, subjectOf } from './wire.mjs';
+import { rows } from './rows.mjs';
+import * as raw from './clients/raw.mjs';
+import * as peer from './clients/peer.mjs';
+import * as ours from './clients/ours.mjs';
+
+const contestants = { peer, ours, raw };
+
+/** A cell that takes longer has hung. */
+const CELL_MS = 120_000;
+
+/**
+ * `plan`: { url, modules: { ours, peer }, who, rows, count, runs, warmup, label }. `report(entry)` gets one entry a cell: { row, who, run, rate } or
+ * { row, who, run, error }; a contestant that fails in a row is left out of the rest of that row.
+ */
+export async function runSuite(plan, report) {
+  const admin = await Admin.open(plan.url);
+  let serial = 0;
+  try {
+    for (const row of rows.filter(({ id }) => plan.rows.length === 0 || plan.rows.includes(id))) {
+      const out = new Set();
+      // Run 0 warms up what the runtime compiles and is not counted.
+      for (let run = 0; run <= plan.runs; run += 1) {
+        for (const who of plan.who) {
+          if (out.has(who)) continue;
+          serial += 1;
+          const stream = `bench-${plan.label}-${String(serial).padStart(4, '0')}`;
+          const count = run === 0 ? plan.warmup : plan.count;
+          try {
+            const seconds = await cell({ ...plan, admin, row, who, stream, count });
+            if (run > 0) await report({ row: row.id, who, run, rate: count / seconds });
+          } catch (error) {
+            out.add(who);
+            await report({ row: row.id, who, run, error: String(error?.stack ?? error) });
+          } finally {
+            await admin.deleteStream(stream).catch(() => {});
+          }
+        }
+      }
+    }
+  } finally {
+    admin.close();
+  }
+}
+
+async function cell({ url, modules, admin, row, who, stream, count }) {
+  const session = await contestants[who].open({ url, stream, admin, modules, count });
+  try {
+    await session.createStream();
+    if (row.group !== undefined) {
+      await prefill(url, admin, stream, count);
+      await session.createGroup(row.group);
+    }
+    // One contestant's garbage must not be collected on another's time.
+    globalThis.gc?.();
+    const begun = performance.now();
+    await within(row.run(session, count), CELL_MS);
+    const seconds = (performance.now() - begun) / 1000;
+    await check(admin, row, stream, count);
+    return seconds;
+  } finally {
+    await session.close();
+  }
+}
+
+async function prefill(url, admin, stream, count) {
+  const writer = await raw.open({ url, stream, admin });
+  await writer.produceLanes(count, 500);
+  await writer.close();
+}
+
+/** A figure counts only if the server agrees that the work was done. */
+async function check(admin, row, stream, count) {
+  const stored = await admin.stored(stream);
+  if (stored !== count) throw new Error(`${subjectOf(stream)} holds ${stored} messages, not ${count}`);
+  if (row.group !== 'explicit') return;
+  const deadline = performance.now() + 5000;
+  for (;;) {
+    const { ack_floor: floor, num_redelivered: repeated } = await admin.group(stream);
+    if (repeated > 0) throw new Error(`${repeated} messages were delivered again`);
+    if (floor.stream_seq >= count) return;
+    if (performance.now() > deadline) throw new Error(`acked up to ${floor.stream_seq} of ${count}`);
+  }
+}
+
+function within(work, limitMs) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${limitMs} ms`)), limitMs);
+  });
+  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
