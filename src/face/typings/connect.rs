@@ -18,6 +18,7 @@ export interface ConnectOptions {
    * - `http:` and `https:` belong to kubemq,
    * - `memory:` is one broker for the whole process, `memory:NAME` is another one of its own.
    *
+   * Credentials have options of their own: a user in the URL is refused.
    * Default for memory: `"memory:"`.
    */
   url?: string | string[] | undefined;

@@ -40,9 +40,9 @@ export function init(source?: string | URL | ArrayBuffer | Uint8Array | object):
  * the reconnect options.
  *
  * @throws {@link BrokerError} `invalid_argument` (an option is unknown, of the wrong type, out of range or excluded by
- * another one), `connect_failed` (nobody answers), `timeout` (an answer came too late), `auth_failed`, `not_supported`
- * (this broker, URL scheme or option cannot be had here), `protocol` (something else than this broker answers),
- * `aborted` (by `signal`).
+ * another one), `connect_failed` (nobody answers, or not within `timeoutMs`), `auth_failed`, `not_supported` (this
+ * broker, URL scheme or option cannot be had here), `protocol` (something else than this broker answers), `aborted`
+ * (by `signal`).
  * @example
  * ```js
  * const connection = await connect({ broker: 'nats', url: 'ws://127.0.0.1:8080' });
@@ -63,7 +63,8 @@ export function station(connection: Connection, name: string, options?: StationO
 /**
  * Stores one message. The promise resolves with the receipt when the broker says that the message is stored.
  * Calls need not wait for each other: those made in one task leave in one write and keep their order.
- * The producer behind it is made by the first call and kept; a missing station is created with the defaults.
+ * The producer behind it is made by the first call, with the options of that call, and kept for the station (or list)
+ * and `producerName`; a missing station is created with the defaults.
  *
  * @param station One name, or several: then one after the other, and the first failure ends it.
  * @throws {@link BrokerError} `queue_full` (too much is pending already; the message was not taken), `too_large`,
@@ -76,6 +77,8 @@ export function produce(connection: Connection, station: string | string[], mess
  * Takes one batch: resolves when `batchSize` messages are there or `batchMaxTimeToWaitMs` is over, with what has come
  * until then, which may be nothing. The consumer behind it is made by the first call and kept; a missing station is
  * created with the defaults. Ack what you have dealt with, or it comes again after `maxAckTimeMs`.
+ * One consumer is kept for each station and name (`consumerName` and `consumerGroup`); the options of the first call
+ * make it, and only batch, wait, partition and signal are read anew each time.
  *
  * @throws {@link BrokerError} `aborted`, `closed`, `invalid_argument`, `no_such_station`, `not_supported`,
  * `permission_denied`, `rejected`.
