@@ -54,10 +54,11 @@ npm_locked() {
     stamp "$name" "$from/package.json" "$from/package-lock.json"
 }
 check_npm() {
-  stamped npm "$ROOT/tools/package.json" "$ROOT/tools/package-lock.json" && [ -e "$TOOLS/bin/wasm-opt" ]
+  stamped npm "$ROOT/tools/package.json" "$ROOT/tools/package-lock.json" && [ -e "$TOOLS/bin/wasm-opt" ] && [ -e "$TOOLS/npm/load.mjs" ]
 }
 install_npm() {
   npm_locked npm "$ROOT/tools" &&
+    echo 'export const load = (name) => import(name);' >"$TOOLS/npm/load.mjs" &&
     ln -sfn ../npm/node_modules/.bin/wasm-opt "$TOOLS/bin/wasm-opt"
 }
 check_node() {
