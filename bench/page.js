@@ -11,7 +11,7 @@ const plan = await (await fetch('/plan.json')).json();
 try {
   if (plan.runtime === 'worker') await inWorker(plan);
   else await start(plan, post);
-  await post({ end: true, agent: navigator.userAgent });
+  await post({ end: true });
 } catch (error) {
   await post({ end: true, error: String(error?.stack ?? error) });
 }

@@ -5,9 +5,10 @@
 //   --runtime R[,R]      some of chromium, worker, node
 //   --who W[,W]          some of ours, peer, raw
 //   --count N --runs N   messages a run, runs a row
+//   --package DIR        another build of the package than pkg/, to compare two
 //   --memory             the memory run instead of the table
 //   --messages N         its messages
-//   --write              RESULTS.md beside this file
+//   --write              the table and the memory run, into RESULTS.md beside this file
 //
 // Ends with 1 when a cell failed. A missed target is shown, not an error: machines differ.
 
@@ -15,7 +16,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -38,6 +39,7 @@ const { values: options } = parseArgs({
     who: { type: 'string', default: 'peer,ours,raw' },
     count: { type: 'string' },
     runs: { type: 'string' },
+    package: { type: 'string', default: 'pkg' },
     memory: { type: 'boolean', default: false },
     messages: { type: 'string', default: '1000000' },
     write: { type: 'boolean', default: false },
@@ -47,16 +49,17 @@ const { values: options } = parseArgs({
   },
 });
 
+const packageDir = resolve(root, options.package);
 const plan = {
   rows: list(options.only),
   who: list(options.who),
   count: Number(options.count ?? (options.quick ? 20_000 : 60_000)),
   runs: Number(options.runs ?? (options.quick ? 3 : 5)),
   warmup: 5000,
-  memory: options.memory,
   messages: Number(options.messages),
 };
 const runtimes = list(options.runtime);
+const wants = { table: options.write || !options.memory, memory: options.write || options.memory };
 refuseUnknown(
   '--only',
   plan.rows,
@@ -64,7 +67,7 @@ refuseUnknown(
 );
 refuseUnknown('--runtime', runtimes, ['chromium', 'worker', 'node']);
 refuseUnknown('--who', plan.who, ['ours', 'peer', 'raw']);
-if (!existsSync(join(root, 'pkg/wasm/stationmaster_bg.wasm')) && (options.memory || plan.who.includes('ours'))) {
+if (!existsSync(join(packageDir, 'wasm/stationmaster_bg.wasm')) && (wants.memory || plan.who.includes('ours'))) {
   fail('the package is not built: run `make build` first, or leave it out with --who peer,raw');
 }
 
@@ -78,10 +81,12 @@ try {
   console.log(machine);
   const parts = [];
   for (const runtime of runtimes) {
-    const { cells, memory, agent } = await runIn(runtime);
-    parts.push(options.memory ? memoryPart(runtime, agent, memory) : tablePart(runtime, agent, cells));
+    const part = [`## ${runtimeTitle(runtime)}`];
+    if (wants.table) part.push(tablePart(runtime, await runIn(runtime, 'table')));
+    if (wants.memory) part.push(memoryPart(await runIn(runtime, 'memory')));
+    parts.push(part.join('\n\n'));
   }
-  if (options.write) await writeFile(join(here, options.memory ? 'MEMORY.md' : 'RESULTS.md'), markdown(machine, parts));
+  if (options.write) await writeFile(join(here, 'RESULTS.md'), markdown(machine, parts));
 } finally {
   await server.stop();
   await rm(scratch, { recursive: true, force: true });
@@ -103,10 +108,10 @@ async function bundlePeer() {
   });
 }
 
-async function runIn(runtime) {
-  const result = { cells: [], memory: undefined, agent: '' };
+async function runIn(runtime, task) {
+  const result = { cells: [], memory: undefined };
   const started = Date.now();
-  console.log(`\n${runtimeTitle(runtime)}`);
+  console.log(`\n${runtimeTitle(runtime)}: ${task}`);
   const onEntry = (entry) => {
     if (entry.rate !== undefined) {
       result.cells.push(entry);
@@ -117,20 +122,20 @@ async function runIn(runtime) {
       failures += 1;
       console.error(`  ${entry.row ?? runtime} ${entry.who ?? ''}: ${entry.error}`);
     }
-    if (entry.end) result.agent = entry.agent ?? '';
   };
-  await (runtime === 'node' ? inNode(onEntry) : inChromium(runtime, onEntry));
+  await (runtime === 'node' ? inNode(task, onEntry) : inChromium(runtime, task, onEntry));
   console.log(`  ${Math.round((Date.now() - started) / 1000)} s`);
   return result;
 }
 
-async function inNode(onEntry) {
+async function inNode(task, onEntry) {
   const nodePlan = {
     ...plan,
+    task,
     runtime: 'node',
     label: 'n',
     url: server.url,
-    modules: { ours: pathToFileURL(join(root, 'pkg/index.inline.js')).href, peer: pathToFileURL(peerFile).href },
+    modules: { ours: pathToFileURL(join(packageDir, 'index.inline.js')).href, peer: pathToFileURL(peerFile).href },
   };
   const child = spawn(programs.node, ['--expose-gc', ...options['node-flag'], join(here, 'node.mjs'), JSON.stringify(nodePlan)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -149,15 +154,15 @@ async function inNode(onEntry) {
   if (!ended) onEntry({ error: `Node ended with ${code} before it was done` });
 }
 
-async function inChromium(runtime, onEntry) {
-  const pagePlan = { ...plan, runtime, label: runtime[0], url: server.url, modules: { ours: '/pkg/index.js', peer: '/peer.js' } };
+async function inChromium(runtime, task, onEntry) {
+  const pagePlan = { ...plan, task, runtime, label: runtime[0], url: server.url, modules: { ours: '/pkg/index.js', peer: '/peer.js' } };
   let done;
   const finished = new Promise((resolve) => {
     done = resolve;
   });
   const mounts = {
     '/': here,
-    '/pkg': join(root, 'pkg'),
+    '/pkg': packageDir,
     '/peer.js': peerFile,
     '/plan.json': { body: JSON.stringify(pagePlan), type: 'application/json' },
   };
@@ -202,27 +207,31 @@ async function peerVersion() {
   return version;
 }
 
-function tablePart(runtime, agent, cells) {
+function tablePart(runtime, { cells }) {
   const summary = summarize(cells, runtime, plan.rows);
   console.log(`\n${asText(summary)}`);
-  return `## ${runtimeTitle(runtime)}\n\n${asMarkdown(summary)}\n`;
+  return asMarkdown(summary);
 }
 
-function memoryPart(runtime, agent, memory) {
-  if (memory === undefined) return `## ${runtimeTitle(runtime)}\n\nno figure\n`;
+function memoryPart({ memory }) {
+  if (memory === undefined) return 'The memory run gave no figure.';
   const { ok, text } = memoryText(memory);
   if (!ok) failures += 1;
   console.log(`  ${text}`);
-  return `## ${runtimeTitle(runtime)}\n\n${text}\n`;
+  return text;
 }
 
 function markdown(machine, parts) {
-  const command = `make bench${options.memory ? ' ARGS=--memory' : ''}`;
-  const how = options.memory
-    ? ''
-    : `${plan.count.toLocaleString('en-US')} messages of 128 bytes, memory storage, ${plan.runs} runs; medians (least..most), messages a second. ` +
-      'The contestants take turns, each run on a fresh connection and a fresh stream.\n\n';
-  return `# Figures\n\nMade by \`${command}\` on ${machine}.\n\n${how}${parts.join('\n')}`;
+  return `# Figures
+
+Made by \`node bench/run.mjs --write\` on ${machine}.
+
+${plan.count.toLocaleString('en-US')} messages of 128 bytes, memory storage, ${plan.runs} runs: medians (least..most), messages a second. The contestants take
+turns, each run on a fresh connection and a fresh stream; nats.js gets the window and prefetch sizes of the package. "raw" is a bare
+WebSocket that writes prepared lines and counts the lines that come back.
+
+${parts.join('\n\n')}
+`;
 }
 
 function refuseUnknown(option, given, known) {

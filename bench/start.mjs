@@ -4,5 +4,5 @@ import { runSuite } from './suite.mjs';
 import { runMemory } from './memory.mjs';
 
 export async function start(plan, report) {
-  await (plan.memory ? runMemory(plan, report) : runSuite(plan, report));
+  await (plan.task === 'memory' ? runMemory(plan, report) : runSuite(plan, report));
 }

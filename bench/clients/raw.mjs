@@ -37,11 +37,11 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
       used += tail.length;
     };
     return {
-      flush(extra) {
-        if (extra !== undefined) {
-          out.set(extra, used);
-          used += extra.length;
-        }
+      add(line) {
+        out.set(line, used);
+        used += line.length;
+      },
+      flush() {
         if (used > 0) wire.send(out.subarray(0, used));
         used = 0;
       },
@@ -97,8 +97,12 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
         const got = lines.messages - before;
         const refill = asked < count && asked - got <= most / 2;
         if (refill) asked += most / 2;
-        if (out !== undefined) out.flush(refill ? half : undefined);
-        else if (refill) wire.send(half);
+        if (out === undefined) {
+          if (refill) wire.send(half);
+          return;
+        }
+        if (refill) out.add(half);
+        out.flush();
       };
       wire.send(pull(most, 30_000));
       await wire.until(() => lines.messages - before >= count);
@@ -116,11 +120,13 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
         asked += 10;
         return ten;
       };
+      const ahead = prefetch ? 10 : 0;
       wire.onChunk = () => {
         const got = lines.messages - before;
-        const ahead = prefetch ? 10 : 0;
-        if (got >= count) out.flush();
-        else if (asked - got <= ahead && asked < count) out.flush(ask());
+        const from = asked;
+        // One chunk can bring both batches; then both are asked for again.
+        while (asked - got <= ahead && asked < count) out.add(ask());
+        if (asked > from || got >= count) out.flush();
       };
       wire.send(ask());
       if (prefetch) wire.send(ask());
