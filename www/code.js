@@ -1,0 +1,141 @@
+// The program for what is on screen, written from the same forms that act. Passwords are never written out.
+
+import { $, el, oncePerFrame } from './dom.js';
+import { burstPlan } from './burst.js';
+import { listenOptions } from './listen.js';
+import { produceOptions, readPayload } from './produce.js';
+import { get, watch } from './store.js';
+
+const SECRETS = ['password', 'connectionToken'];
+const COPIED_MS = 1600;
+
+const quote = (text) => `'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`;
+const number = (n) => (Number.isInteger(n) && n >= 10_000 ? String(n).replace(/\B(?=(\d{3})+$)/g, '_') : String(n));
+
+/** A value as somebody would write it: short objects on one line. */
+function literal(value, indent = '') {
+  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'number') return number(value);
+  if (value instanceof Date) return `new Date(${quote(value.toISOString())})`;
+  if (value instanceof Uint8Array) return `Uint8Array.of(${Array.from(value, (b) => `0x${b.toString(16).padStart(2, '0')}`).join(', ')})`;
+  if (value === null || typeof value !== 'object') return String(value);
+  const list = Array.isArray(value);
+  const parts = list
+    ? value.map((one) => literal(one, `${indent}  `))
+    : Object.entries(value).map(([key, one]) => `${/^[a-z_$][\w$]*$/i.test(key) ? key : quote(key)}: ${literal(one, `${indent}  `)}`);
+  if (parts.length === 0) return list ? '[]' : '{}';
+  const [open, close] = list ? ['[', ']'] : ['{', '}'];
+  const line = list ? `[${parts.join(', ')}]` : `{ ${parts.join(', ')} }`;
+  return line.length + indent.length <= 64 && !line.includes('\n') ? line : `${open}\n${parts.map((part) => `${indent}  ${part},\n`).join('')}${indent}${close}`;
+}
+
+const args = (...values) => {
+  while (values.length > 0 && isEmpty(values.at(-1))) values.pop();
+  return values.map((value) => literal(value)).join(', ');
+};
+const isEmpty = (value) => value === undefined || (typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && Object.keys(value).length === 0);
+
+/** What a half-filled form would say is left out rather than shown wrong. */
+function attempt(fn, otherwise) {
+  try {
+    return fn();
+  } catch {
+    return otherwise;
+  }
+}
+
+function connecting() {
+  const options = { ...(get('connectOptions') ?? { broker: 'memory' }) };
+  delete options.name;
+  for (const key of SECRETS) if (options[key] !== undefined) options[key] = `your ${key === 'password' ? 'password' : 'token'}`;
+  return `const connection = await connect(${literal(options)});`;
+}
+
+function producing() {
+  if (get('work') === 'burst') {
+    const { count, template, size, partitionKey } = burstPlan($('#burst-form'));
+    const text = template.includes('{n}') ? `\`${template.replace(/[`\\$]/g, '\\$&').replaceAll('{n}', '${i + 1}')}\`` : quote(template);
+    const padded = size > 0 ? `${text}.padEnd(${size})` : text;
+    const options = partitionKey === undefined ? '' : `\n  partitionKey: ${quote(partitionKey)},`;
+    return `const producer = await station.producer();
+const messages = Array.from({ length: ${number(count)} }, (_, i) => ${padded});
+const receipts = await producer.produceBatch(messages, {${options}
+  onProgress: (done, total) => console.log(\`\${done} of \${total}\`),
+});
+await producer.destroy();`;
+  }
+  const form = $('#produce-form');
+  const payload = attempt(() => readPayload(form), form.elements.payload.value);
+  const options = attempt(() => produceOptions(form), {});
+  return `const receipt = await station.produce(${literal(payload)}${isEmpty(options) ? '' : `, ${literal(options)}`});
+console.log(receipt.partition, receipt.sequence);`;
+}
+
+function consuming() {
+  const { consumer, consume } = attempt(listenOptions, { consumer: {}, consume: {} });
+  const settle = get('lastSettle');
+  const done = consumer.autoAck === true
+    ? '  // autoAck: delivered means done'
+    : get('ackOnArrival') || settle === undefined || settle.verb === 'ack'
+      ? '  await message.ack();'
+      : `  await message.${settle.verb}(${settle.verb === 'delay' ? number(settle.ms) : ''});`;
+  return `const consumer = await station.consume(${args({ ...consumer, ...consume })});
+for await (const message of consumer) {
+  console.log(message.partition, message.sequence, message.text());
+${done}
+}`;
+}
+
+export function program() {
+  const name = get('station') ?? 'arrivals';
+  return [
+    "import { connect } from 'stationmaster';",
+    connecting(),
+    `const station = await connection.station(${args(name, get('stationOptions'))});`,
+    producing(),
+    consuming(),
+  ].join('\n\n');
+}
+
+const TOKENS = /(\/\/[^\n]*)|('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\b(import|from|const|await|for|of|new|true|false|null)\b|\b(0x[\da-f]+|\d[\d_]*)\b|(\.\w+(?=\())/g;
+const CLASSES = ['comment', 'string', 'word', 'number', 'call'];
+
+function coloured(text) {
+  const out = [];
+  let at = 0;
+  for (const match of text.matchAll(TOKENS)) {
+    out.push(text.slice(at, match.index));
+    const kind = CLASSES[match.slice(1).findIndex((group) => group !== undefined)];
+    out.push(el('span', { class: `tok-${kind}` }, match[0]));
+    at = match.index + match[0].length;
+  }
+  out.push(text.slice(at));
+  return out;
+}
+
+let shown;
+const draw = oncePerFrame(() => {
+  const text = program();
+  if (text === shown) return;
+  shown = text;
+  $('#code').replaceChildren(...coloured(text));
+});
+
+export function setUpCode() {
+  const button = $('#copy-code');
+  button.addEventListener('click', async () => {
+    try {
+      await navigator.clipboard.writeText(program());
+      button.textContent = 'Copied';
+    } catch {
+      // Without the right to the clipboard the text is at least chosen, ready for the keyboard.
+      getSelection().selectAllChildren($('#code'));
+      button.textContent = 'Selected';
+    }
+    setTimeout(() => {
+      button.textContent = 'Copy';
+    }, COPIED_MS);
+  });
+  $('#pane-work').addEventListener('input', draw);
+  watch(['connectOptions', 'station', 'stationOptions', 'work', 'lastSettle', 'ackOnArrival', 'listening'], draw);
+}
