@@ -41,6 +41,7 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
         out.set(line, used);
         used += line.length;
       },
+      size: () => used,
       flush() {
         if (used > 0) wire.send(out.subarray(0, used));
         used = 0;
@@ -102,7 +103,8 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
           return;
         }
         if (refill) out.add(half);
-        out.flush();
+        // Gathered as the package gathers them; with nothing left to come nobody would send the rest.
+        if (refill || out.size() >= 8192 || got >= asked || got >= count) out.flush();
       };
       wire.send(pull(most, 30_000));
       await wire.until(() => lines.messages - before >= count);
