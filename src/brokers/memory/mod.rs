@@ -1,0 +1,50 @@
+//! The memory broker: the promises of a station in code, without a server. What a newcomer starts with, what the tests
+//! of an application use, and the model that every real broker is compared with.
+//!
+//! Does not know JavaScript, sockets, clocks or any other broker: calls and the time go in, parcels and the next moment
+//! at which something is due come out.
+//!
+//! ```text
+//! session    one connection: calls in, arrivals out      ops        stations and groups, for `client`
+//! store      who gets what, and when                     stations   make, describe, remove
+//! cursor     where a group stands in a partition         partition  messages, retention, the window of ids
+//! head       headers as bytes                            token      what an ack gives back
+//! registry   which brokers there are, by name
+//! ```
+
+mod cursor;
+mod head;
+mod ops;
+mod partition;
+mod registry;
+mod session;
+mod stations;
+mod store;
+mod token;
+
+pub use head::{MESSAGE_MAX, headers, msg_id};
+pub use ops::Ops;
+pub use session::MemorySession;
+pub use stations::Membership;
+
+use crate::brokers::terms::Lack;
+
+const LATER: &str = "it comes with a later version of this package";
+
+/// What the contract names and this broker does not offer.
+pub const LACKS: &[Lack] = &[
+    Lack { feature: "dead_letters", why: LATER },
+    Lack { feature: "dls_station", why: LATER },
+    Lack { feature: "schemas", why: LATER },
+    Lack { feature: "purge", why: LATER },
+    Lack { feature: "list", why: LATER },
+    Lack { feature: "get", why: LATER },
+    Lack { feature: "live", why: LATER },
+    Lack { feature: "requests", why: LATER },
+    Lack { feature: "expiration", why: LATER },
+    Lack { feature: "delayed_produce", why: LATER },
+    Lack { feature: "filters", why: LATER },
+    Lack { feature: "compression", why: "messages never leave this process" },
+    Lack { feature: "resend", why: LATER },
+    Lack { feature: "tiered_storage", why: "everything is kept in memory" },
+];

@@ -1,0 +1,85 @@
+//! The broker's operations: stations and groups as `client` asks for them.
+//!
+//! Knows nothing of messages. Everything here is done at once; nothing waits.
+
+use super::registry;
+use super::session::wake_all;
+use super::stations::Membership;
+use super::store::Store;
+use crate::base::time::Now;
+use crate::brokers::terms::{Done, GroupFacts, GroupSpec, ServerFacts, StationFacts, StationReport, StationSpec};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The operations of one memory broker.
+#[derive(Clone)]
+pub struct Ops {
+    store: Rc<RefCell<Store>>,
+}
+
+impl Ops {
+    /// The broker of this name; the empty name is the default one.
+    pub fn new(name: &str) -> Ops {
+        Ops { store: registry::broker(name) }
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(store: Rc<RefCell<Store>>) -> Ops {
+        Ops { store }
+    }
+
+    /// Make a station; an existing one is left as it is, and the answer says so.
+    pub fn station(&self, now: Now, name: &str, spec: &StationSpec) -> Done<StationFacts> {
+        self.store.borrow_mut().make_station(now, name, spec)
+    }
+
+    /// Look a station up.
+    pub fn find(&self, name: &str) -> Done<Option<StationFacts>> {
+        Ok(self.store.borrow().facts(name))
+    }
+
+    /// Remove a station; its producers and consumers, in every connection, learn that it is gone.
+    pub fn destroy(&self, name: &str) -> Done<()> {
+        let done = self.store.borrow_mut().destroy(name);
+        wake_all(&self.store);
+        done
+    }
+
+    /// What a station holds.
+    pub fn report(&self, now: Now, name: &str) -> Done<StationReport> {
+        self.store.borrow_mut().report(now, name)
+    }
+
+    /// Make a group, or join it where it stands and as it is.
+    pub fn group(&self, now: Now, station: &str, spec: &GroupSpec) -> Done<GroupFacts> {
+        self.store.borrow_mut().make_group(now, station, spec)
+    }
+
+    /// Remove a group; false if there is none or, with `only_if_alone`, if somebody else takes part in it. A caller
+    /// closes its own feeds first: an open one counts as somebody else's.
+    pub fn remove_group(&self, now: Now, station: &str, group: &str, only_if_alone: bool) -> Done<bool> {
+        let done = self.store.borrow_mut().drop_group(now, station, group, only_if_alone);
+        wake_all(&self.store);
+        Ok(done)
+    }
+
+    /// Who takes part in a group; nobody if there is none.
+    pub fn members(&self, now: Now, station: &str, group: &str) -> Done<Membership> {
+        Ok(self.store.borrow_mut().membership(now, station, group).unwrap_or_default())
+    }
+
+    /// The last sequence up to which a group is done with a partition; `None` if there is nothing yet.
+    pub fn position(&self, now: Now, station: &str, group: &str, partition: u32) -> Done<Option<u64>> {
+        self.store.borrow_mut().position(now, station, group, partition)
+    }
+
+    /// What `ping()` says.
+    pub fn server(&self) -> ServerFacts {
+        ServerFacts {
+            product: "stationmaster memory",
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            host: None,
+            max_payload: Some(super::MESSAGE_MAX as u64),
+        }
+    }
+}
