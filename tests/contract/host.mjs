@@ -1,0 +1,154 @@
+// What the programs of this folder share: their options, the right Node, the page, the report. Starts no server of its own.
+
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openPage } from '../../scripts/lib/browser.mjs';
+import { serve } from '../../scripts/lib/static.mjs';
+import { programs } from '../../scripts/lib/tools.mjs';
+import { real } from './clock.mjs';
+import { line } from './kit/runner.mjs';
+import { start } from './kit/start.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = join(here, '..', '..');
+
+/** A run that is still going after this much real time hangs. */
+const RUN_LIMIT = 15 * 60_000;
+/** After the last row the process must end by itself: a timer or socket that is left would keep a user's program alive too. */
+const END_LIMIT = 10_000;
+
+/** Options of the command line; unknown ones end the program. */
+export function options(more = {}) {
+  const { values } = parseArgs({
+    options: {
+      runtime: { type: 'string', default: 'node' },
+      package: { type: 'string', default: join(root, 'pkg') },
+      only: { type: 'string' },
+      quiet: { type: 'boolean', default: false },
+      quick: { type: 'string' },
+      waiting: { type: 'string' },
+      ...more,
+    },
+  });
+  if (!['node', 'chromium'].includes(values.runtime)) throw new Error(`--runtime is node or chromium, not ${values.runtime}`);
+  return values;
+}
+
+/** Node without a WebSocket cannot run the rows: hand over to the pinned one. Returns true if somebody else does the work. */
+export async function handedOver(values) {
+  if (values.runtime !== 'node' || typeof WebSocket === 'function') return false;
+  if (!existsSync(programs.node)) throw new Error('this Node has no WebSocket and the pinned one is missing: run make setup');
+  const child = spawn(programs.node, process.argv.slice(1), { stdio: 'inherit' });
+  process.exitCode = await new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
+  return true;
+}
+
+/**
+ * Runs the rows of one module in the runtime that was asked for and prints each. `control` answers rows that need something
+ * done outside of them. Sets the exit code; the counts come when the process ends.
+ */
+export async function run(values, config, { control = {}, after = async () => {} } = {}) {
+  const began = real.now();
+  const running = new Set();
+  const tally = { passed: 0, failed: 0, notOffered: 0 };
+  // Registered before anything can fail: the last line is always the counts.
+  process.once('exit', () => {
+    if (tally.passed + tally.failed === 0) tally.failed = 1;
+    if (tally.failed > 0) process.exitCode = 1;
+    console.log(`${((real.now() - began) / 1000).toFixed(1)} s on ${values.runtime}${config.virtual ? ', virtual clock' : ''}; ${tally.notOffered} not offered`);
+    console.log(`${tally.passed} passed, ${tally.failed} failed`);
+  });
+  const report = (result) => {
+    running.delete(result);
+    if (result.state === 'passed') tally.passed += 1;
+    else if (result.state === 'failed') tally.failed += 1;
+    else tally.notOffered += 1;
+    if (!values.quiet || result.state === 'failed') console.log(line(result));
+  };
+  const hooks = {
+    report,
+    control: async (name, args) => {
+      if (!control[name]) throw new Error(`no control called ${name}`);
+      return control[name](...args);
+    },
+  };
+  const limit = real.setTimeout(() => {
+    console.log(`FAIL the run is not over after ${RUN_LIMIT / 60_000} minutes`);
+    tally.failed += 1;
+    process.exit(1);
+  }, RUN_LIMIT);
+  const full = { quick: numeric(values.quick), waiting: numeric(values.waiting), only: values.only, ...config };
+  try {
+    const { problems } = values.runtime === 'node' ? await inNode(values, full, hooks) : await inPage(values, full, hooks);
+    for (const problem of problems) {
+      tally.failed += 1;
+      console.log(`FAIL nobody caught this\n     ${problem.replaceAll('\n', '\n     ')}`);
+    }
+  } catch (error) {
+    tally.failed += 1;
+    console.log(`FAIL the run broke off: ${error?.stack ?? error}`);
+  } finally {
+    clearTimeout(limit);
+    await after();
+  }
+  const lingering = real.setTimeout(() => {
+    console.log(`FAIL the process does not end by itself: ${process.getActiveResourcesInfo().join(', ')}`);
+    tally.failed += 1;
+    process.exit(1);
+  }, END_LIMIT);
+  lingering.unref?.();
+}
+
+function numeric(text) {
+  return text === undefined ? undefined : Number(text);
+}
+
+async function inNode(values, config, hooks) {
+  const entry = pathToFileURL(join(values.package, entryOf(values.package, ['node', 'import', 'default']))).href;
+  return start({ ...config, entry, rows: pathToFileURL(join(here, config.rows)).href }, hooks);
+}
+
+async function inPage(values, config, hooks) {
+  const site = await serve({
+    '/': { body: '<!doctype html><meta charset="utf-8"><title>contract</title>', type: 'text/html; charset=utf-8' },
+    '/favicon.ico': { body: '', type: 'image/x-icon' },
+    '/tests': join(root, 'tests'),
+    '/package': values.package,
+  }, { csp: true });
+  const { page, close } = await openPage();
+  try {
+    await page.exposeFunction('contractReport', hooks.report);
+    await page.exposeFunction('contractControl', hooks.control);
+    await page.goto(`${site.url}/`);
+    const entry = `/package/${entryOf(values.package, ['browser', 'import', 'default'])}`;
+    return await page.evaluate(async ({ startAt, config }) => {
+      const { start } = await import(startAt);
+      const report = (result) => void window.contractReport(result);
+      return start(config, { report, control: (name, args) => window.contractControl(name, args) });
+    }, { startAt: '/tests/contract/kit/start.mjs', config: { ...config, entry, rows: `/tests/contract/${config.rows}` } });
+  } finally {
+    await close();
+    await site.close();
+  }
+}
+
+/** The file that a runtime with these conditions would load, as its package.json says. */
+function entryOf(directory, conditions) {
+  const { exports } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
+  const pick = (target) => {
+    if (typeof target === 'string') return target;
+    for (const [condition, inner] of Object.entries(target ?? {})) {
+      if (condition === 'default' || conditions.includes(condition)) {
+        const found = pick(inner);
+        if (found) return found;
+      }
+    }
+    return undefined;
+  };
+  const found = pick(exports['.'] ?? exports);
+  if (!found) throw new Error(`${directory}/package.json has no entry for ${conditions.join(', ')}`);
+  return relative('.', found);
+}

@@ -1,0 +1,25 @@
+// The contract suite: sections 1 to 5 of semantics.md as rows, on one broker in one runtime.
+//
+//   node tests/contract/run.mjs --broker memory|nats --runtime node|chromium [--only TEXT] [--url ws://...] [--real-clock]
+//
+// `memory` runs on the virtual clock unless told otherwise; for `nats` a server is started when no URL is given.
+
+import { startNats } from '../../scripts/lib/servers.mjs';
+import { handedOver, options, run } from './host.mjs';
+
+const values = options({
+  broker: { type: 'string', default: 'memory' },
+  url: { type: 'string' },
+  'real-clock': { type: 'boolean', default: false },
+});
+if (!['memory', 'nats'].includes(values.broker)) throw new Error(`--broker is memory or nats, not ${values.broker}`);
+
+if (!await handedOver(values)) {
+  const server = values.broker === 'nats' && !values.url ? await startNats() : undefined;
+  await run(values, {
+    rows: 'suite/index.mjs',
+    broker: values.broker,
+    url: values.url ?? server?.url,
+    virtual: values.broker === 'memory' && !values['real-clock'],
+  }, { after: async () => server?.stop() });
+}

@@ -1,0 +1,25 @@
+// Every topic, in the order of semantics.md. Importing this registers the rows.
+
+import './connect.mjs';
+import './station.mjs';
+import './retention.mjs';
+import './names.mjs';
+import './options.mjs';
+import './produce.mjs';
+import './msgid.mjs';
+import './partitions.mjs';
+import './producer.mjs';
+import './batch.mjs';
+import './groups.mjs';
+import './starts.mjs';
+import './ack.mjs';
+import './redelivery.mjs';
+import './fetch.mjs';
+import './iterate.mjs';
+import './handler.mjs';
+import './prefetch.mjs';
+import './abort.mjs';
+import './close.mjs';
+import './status.mjs';
+
+export { rows } from '../kit/rows.mjs';

@@ -1,0 +1,167 @@
+// Options of stations, and what is left to brokers that offer it.
+
+import { topic } from '../kit/rows.mjs';
+
+const row = topic('options', '1 and 5');
+
+row('an unknown option of a station names the nearest known one', async (t) => {
+  const connection = await t.connect();
+  const name = t.name();
+  await t.rejects(() => connection.station(name, { partitions: 3 }), 'invalid_argument', { says: ['partitions', 'partitionsNumber'] });
+  await t.rejects(() => connection.station(name, { retentiontype: 'messages' }), 'invalid_argument', { says: ['retentiontype', 'retentionType'] });
+  t.equal((await connection.station(name)).existed, false, 'existed');
+});
+
+row('an unknown option of consume names the nearest known one', async (t) => {
+  const { connection, station } = await t.setup();
+  await t.rejects(() => connection.consume(station.name, { consumerName: 'c', prefetchMessage: 5 }), 'invalid_argument', { says: ['prefetchMessage', 'prefetchMessages'] });
+  const consumer = await station.consumer({ consumerName: 'c' });
+  await t.rejects(() => consumer.consume(() => {}, { prefetch: 5 }), 'invalid_argument', { says: 'prefetch' });
+});
+
+row('an option far from all known ones is refused too', async (t) => {
+  const { connection, station } = await t.setup();
+  await t.rejects(() => connection.station(t.name(), { xyzzy: 1 }), 'invalid_argument', { says: 'xyzzy' });
+  await t.rejects(() => station.produce('x', { xyzzy: 1 }), 'invalid_argument', { says: 'xyzzy' });
+  await t.rejects(() => station.fetch({ xyzzy: 1 }), 'invalid_argument', { says: 'xyzzy' });
+});
+
+row('an unknown option that is undefined is unknown all the same, or ignored: never a crash', async (t) => {
+  const { station } = await t.setup();
+  const outcome = await t.outcome(station.produce('x', { xyzzy: undefined }));
+  if (outcome.error) t.checkError(outcome.reason, 'invalid_argument', { says: 'xyzzy' });
+  else t.equal(outcome.value.sequence, 1, 'sequence');
+});
+
+row('options that are no object are refused', async (t) => {
+  const { connection, station } = await t.setup();
+  const consumer = await station.consumer({ consumerName: 'c' });
+  for (const options of ['fast', 5, true]) {
+    await t.rejects(() => connection.station(t.name(), options), 'invalid_argument', { for: t.show(options) });
+    await t.rejects(() => station.produce('x', options), 'invalid_argument', { for: t.show(options) });
+    await t.rejects(() => station.consumer(options), 'invalid_argument', { for: t.show(options) });
+    await t.rejects(() => consumer.fetch(options), 'invalid_argument', { for: t.show(options) });
+  }
+});
+
+row('a retention that does not exist is refused', async (t) => {
+  const connection = await t.connect();
+  for (const retentionType of ['forever', '', 5, 'MESSAGES']) {
+    await t.rejects(() => connection.station(t.name(), { retentionType }), 'invalid_argument', { says: 'retentionType', for: t.show(retentionType) });
+  }
+});
+
+row('a storage that does not exist is refused', async (t) => {
+  const connection = await t.connect();
+  for (const storageType of ['tape', '', 5]) await t.rejects(() => connection.station(t.name(), { storageType }), 'invalid_argument', { says: 'storageType', for: t.show(storageType) });
+});
+
+for (const option of ['retentionValue', 'replicas']) {
+  row(`${option} must be a sensible number`, async (t) => {
+    const connection = await t.connect();
+    const retentionType = option === 'retentionValue' ? { retentionType: 'messages' } : {};
+    for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1.5, 2 ** 53 + 2, '5']) {
+      await t.rejects(() => connection.station(t.name(), { ...retentionType, [option]: value }), 'invalid_argument', { says: option, for: `${option} ${t.show(value)}` });
+    }
+  });
+}
+
+row('retentionValue is ignored for ack_based', { needs: ['retention_ack_based'] }, async (t) => {
+  const connection = await t.connect();
+  const name = t.name();
+  t.equal((await connection.station(name, { retentionType: 'ack_based', retentionValue: 17 })).existed, false, 'existed');
+  t.deepEqual([...(await connection.station(name, { retentionType: 'ack_based' })).differs], [], 'differs');
+});
+
+row('switches must be true or false', async (t) => {
+  const { connection, station } = await t.setup();
+  for (const option of ['sendPoisonMsgToDls', 'sendSchemaFailedMsgToDls', 'tieredStorageEnabled']) {
+    await t.rejects(() => connection.station(t.name(), { [option]: 'yes' }), 'invalid_argument', { says: option, for: option });
+  }
+  await t.rejects(() => station.consumer({ consumerName: 'c', autoAck: 1 }), 'invalid_argument', { says: 'autoAck' });
+  await t.rejects(() => station.fetch({ noWait: 'no' }), 'invalid_argument', { says: 'noWait' });
+  await t.rejects(() => station.produce('x', { waitForAck: 0 }), 'invalid_argument', { says: 'waitForAck' });
+  await t.rejects(() => t.connect({ reconnect: 'always' }), 'invalid_argument', { says: 'reconnect' });
+});
+
+row("partitionKeys are rabbitmq's", { brokers: ['memory', 'nats'] }, async (t) => {
+  const connection = await t.connect();
+  await t.rejects(() => connection.station(t.name(), { partitionKeys: ['a', 'b'] }), 'not_supported', { says: 'partitionKeys' });
+});
+
+row('tiered storage is not_supported on nats', { brokers: ['nats'] }, async (t) => {
+  const connection = await t.connect();
+  const name = t.name();
+  await t.rejects(() => connection.station(name, { tieredStorageEnabled: true }), 'not_supported', { says: 'tieredStorageEnabled' });
+  t.equal((await connection.station(name)).existed, false, 'existed');
+});
+
+row("extra reaches the broker's own create", { brokers: ['nats'] }, async (t) => {
+  const { station } = await t.setup({ extra: { max_msg_size: 100 } });
+  await station.produce('x'.repeat(50));
+  await t.rejects(station.produce('x'.repeat(200)), 'too_large', { serverCode: 10054 });
+});
+
+row('a schema is not_supported where schemas are not offered', { without: ['schemas'] }, async (t) => {
+  const connection = await t.connect();
+  const name = t.name();
+  await t.rejects(() => connection.station(name, { schemaName: 'person' }), 'not_supported', { says: 'schemaName' });
+  t.equal((await connection.station(name)).existed, false, 'existed');
+  await t.rejects(() => connection.createSchema('person', 'json', '{}'), 'not_supported');
+  await t.rejects(() => connection.enforceSchema('person', name), 'not_supported');
+  await t.rejects(() => connection.attachSchema('person', name), 'not_supported');
+  await t.rejects(() => connection.detachSchema(name), 'not_supported');
+});
+
+row('a dlsStation is not_supported where it is not offered', { without: ['dls_station'] }, async (t) => {
+  const connection = await t.connect();
+  await t.rejects(() => connection.station(t.name(), { dlsStation: 'dead' }), 'not_supported', { says: 'dlsStation' });
+});
+
+row('deadLetters() is not_supported where it is not offered', { without: ['dead_letters'] }, async (t) => {
+  const { station } = await t.setup();
+  await t.rejects(async () => { for await (const letter of station.deadLetters()) t.show(letter); }, 'not_supported');
+});
+
+row('browse() is not_supported where it is not offered', { without: ['get'] }, async (t) => {
+  const { station } = await t.setup();
+  await t.rejects(async () => { for await (const message of station.browse()) t.show(message); }, 'not_supported');
+});
+
+row('stations() is not_supported where it is not offered', { without: ['list'] }, async (t) => {
+  const connection = await t.connect();
+  await t.rejects(async () => { for await (const info of connection.stations()) t.show(info); }, 'not_supported');
+});
+
+row('purge() is not_supported where it is not offered', { without: ['purge'] }, async (t) => {
+  const { station } = await t.setup();
+  await t.fill(station, 1);
+  await t.rejects(() => station.purge(), 'not_supported');
+  t.deepEqual(t.texts(await t.collect(station, 1)), ['m0'], 'the message is still there');
+});
+
+row('resend() is not_supported where it is not offered, and settles nothing', { without: ['resend'] }, async (t) => {
+  const { station } = await t.setup();
+  await t.fill(station, 1);
+  const [message] = await t.collect(station, 1, { ack: false });
+  await t.rejects(() => message.resend('elsewhere'), 'not_supported');
+  t.equal(await message.ack({ confirm: true }), undefined, 'ack() afterwards');
+});
+
+row('live messages are not_supported where they are not offered', { without: ['live'] }, async (t) => {
+  const connection = await t.connect();
+  await t.rejects(() => connection.publish('channel', 'x'), 'not_supported');
+  await t.rejects(() => connection.subscribe('channel'), 'not_supported');
+});
+
+row('requests are not_supported where they are not offered', { without: ['requests'] }, async (t) => {
+  const connection = await t.connect();
+  await t.rejects(() => connection.request('channel', 'x'), 'not_supported');
+  await t.rejects(() => connection.respond('channel', () => 'y'), 'not_supported');
+});
+
+row('what is left to other brokers takes its default in connect', { brokers: ['memory', 'nats'] }, async (t) => {
+  await t.rejects(() => t.connect({ vhost: '/other' }), 'not_supported', { says: 'vhost' });
+  await t.rejects(() => t.connect({ accountId: 2 }), 'not_supported', { says: 'accountId' });
+  await t.rejects(() => t.connect({ resolveAddress: () => 'x' }), 'not_supported', { says: 'resolveAddress' });
+});
