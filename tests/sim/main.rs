@@ -1,0 +1,6 @@
+//! Whole connections against a simulated server, with faults, by seed.
+
+mod api;
+mod recorded;
+mod server;
+mod streams;

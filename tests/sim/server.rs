@@ -1,0 +1,485 @@
+//! A simulated NATS server with JetStream: the client protocol, subjects, and what keeps connections alive.
+//!
+//! Behaviour as observed on nats-server 2.15.1. What is stored outlives connections and restarts; pulls and
+//! subscriptions do not. Faults are fields that a test sets.
+
+use crate::streams::{Parcel, Stream, header};
+use serde_json::Value;
+use stationmaster::base::time::{Millis, Now, Time, Wall};
+use stationmaster::runtime::sim::{Host, Random, Said};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Who may come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    Open,
+    User(String, String),
+    Token(String),
+}
+
+/// What goes wrong, in so many of a thousand cases, or until some moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Messages that are stored without a receipt.
+    pub lost_receipts: u64,
+    /// Messages that are neither stored nor answered.
+    pub lost_messages: u64,
+    /// Messages that are refused for now: no leader.
+    pub no_leader: u64,
+    /// Questions that are never answered.
+    pub lost_answers: u64,
+}
+
+/// A subscription.
+struct Sub {
+    subject: String,
+    queue: Option<String>,
+}
+
+/// One connection.
+#[derive(Default)]
+struct Client {
+    buffer: Vec<u8>,
+    inside: bool,
+    subs: BTreeMap<u32, Sub>,
+    next_ping: Option<Time>,
+    unanswered: u32,
+    /// Protocol bytes that wait to be said together.
+    out: Vec<u8>,
+    greeted: bool,
+}
+
+/// The server.
+pub struct Server {
+    pub door: Door,
+    pub jetstream: bool,
+    pub max_payload: u64,
+    pub faults: Faults,
+    pub streams: BTreeMap<String, Stream>,
+    /// Other addresses that INFO tells.
+    pub connect_urls: Vec<String>,
+    /// Messages that clients have sent, repeats included.
+    pub published: u64,
+    /// Whether a client has ever sent something it must not.
+    pub complaint: Option<String>,
+    pub(crate) now: Now,
+    clients: BTreeMap<u32, Client>,
+    random: Random,
+    said: VecDeque<Said>,
+}
+
+impl Server {
+    pub fn new(seed: u64) -> Server {
+        Server {
+            door: Door::Open,
+            jetstream: true,
+            max_payload: 1_048_576,
+            faults: Faults::default(),
+            streams: BTreeMap::new(),
+            connect_urls: Vec::new(),
+            published: 0,
+            complaint: None,
+            now: Now { mono: Time(0), wall: Wall(0) },
+            clients: BTreeMap::new(),
+            random: Random::new(seed),
+            said: VecDeque::new(),
+        }
+    }
+
+    /// How many connections it knows.
+    pub fn connections(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How many subscriptions it knows.
+    pub fn subscriptions(&self) -> usize {
+        self.clients.values().map(|client| client.subs.len()).sum()
+    }
+
+    /// How many messages are asked for by open pulls of this consumer.
+    pub fn asked(&self, stream: &str, consumer: &str) -> u64 {
+        let consumer = self.streams.get(stream).and_then(|stream| stream.consumers.get(consumer));
+        consumer.map_or(0, |consumer| consumer.pulls.iter().map(|pull| pull.left).sum())
+    }
+
+    /// The process died and was started again: what is stored is there.
+    pub fn restart(&mut self) {
+        self.clients.clear();
+        for stream in self.streams.values_mut() {
+            stream.consumers.values_mut().for_each(|consumer| consumer.pulls.clear());
+        }
+    }
+
+    /// Every pull is forgotten without a word, as when a consumer's leader was killed.
+    pub fn forget_pulls(&mut self) {
+        for stream in self.streams.values_mut() {
+            stream.consumers.values_mut().for_each(|consumer| consumer.pulls.clear());
+        }
+    }
+
+    /// Every consumer gets another leader: its pulls end with a status without counts.
+    pub fn change_leaders(&mut self) {
+        let mut parcels = Vec::new();
+        for stream in self.streams.values_mut() {
+            for consumer in stream.consumers.values_mut() {
+                parcels.extend(consumer.end_pulls("409 Leadership Change", |link, s| heard_by(&self.clients, link, s)));
+            }
+        }
+        self.post(parcels);
+        self.flush();
+    }
+
+    /// It is about to go, and says so.
+    pub fn announce_leaving(&mut self) {
+        let info = self.info(true);
+        for client in self.clients.values_mut() {
+            client.out.extend_from_slice(info.as_bytes());
+        }
+        self.flush();
+    }
+
+    fn info(&self, leaving: bool) -> String {
+        let auth = if self.door == Door::Open { "" } else { "\"auth_required\":true," };
+        let ldm = if leaving { "\"ldm\":true," } else { "" };
+        let urls = serde_json::to_string(&self.connect_urls).unwrap();
+        let js = if self.jetstream { "\"jetstream\":true," } else { "" };
+        format!(
+            "INFO {{\"server_id\":\"SIM\",\"server_name\":\"sim\",\"version\":\"2.15.1\",\"proto\":1,\"headers\":true,\
+             \"max_payload\":{},{auth}{js}{ldm}\"connect_urls\":{urls},\"client_id\":1,\"api_lvl\":5}} \r\n",
+            self.max_payload
+        )
+    }
+
+    /// Take one command out of a client's buffer and do it; false if there is no whole one.
+    fn command(&mut self, link: u32) -> bool {
+        let Some(client) = self.clients.get_mut(&link) else { return false };
+        let Some(end) = client.buffer.windows(2).position(|pair| pair == b"\r\n") else { return false };
+        let line = String::from_utf8_lossy(&client.buffer[..end]).into_owned();
+        let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        let verb = words.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
+        let mut used = end + 2;
+        let mut body = Vec::new();
+        if verb == "PUB" || verb == "HPUB" {
+            let Some(total) = words.last().and_then(|word| word.parse::<usize>().ok()) else {
+                return self.complain(link, &line);
+            };
+            if total as u64 > self.max_payload {
+                self.error(link, "Maximum Payload Violation");
+                self.hang_up(link, "Maximum Message Payload Exceeded");
+                return false;
+            }
+            if client.buffer.len() < used + total + 2 {
+                return false;
+            }
+            body = client.buffer[used..used + total].to_vec();
+            used += total + 2;
+        }
+        client.buffer.drain(..used);
+        if !client.inside && verb != "CONNECT" {
+            self.refuse(link);
+            return false;
+        }
+        match (verb.as_str(), &words[1..]) {
+            ("CONNECT", _) => self.enter(link, line.split_once(' ').map_or("", |(_, json)| json)),
+            ("PING", []) => {
+                let more = !std::mem::replace(&mut self.clients.get_mut(&link).unwrap().greeted, true);
+                self.write(link, b"PONG\r\n");
+                if more {
+                    let info = self.info(false);
+                    self.write(link, info.as_bytes());
+                }
+            }
+            ("PONG", []) => self.clients.get_mut(&link).unwrap().unanswered = 0,
+            ("SUB", [subject, sid]) => self.subscribe(link, subject, None, sid),
+            ("SUB", [subject, queue, sid]) => self.subscribe(link, subject, Some(queue), sid),
+            ("UNSUB", [sid]) | ("UNSUB", [sid, _]) => {
+                let sid = sid.parse().unwrap_or(0);
+                self.clients.get_mut(&link).unwrap().subs.remove(&sid);
+            }
+            ("PUB", [subject, _]) => self.publish(link, subject, "", &[], &body),
+            ("PUB", [subject, reply, _]) => self.publish(link, subject, reply, &[], &body),
+            ("HPUB", [rest @ .., head, _]) if (1..=2).contains(&rest.len()) => {
+                let at = head.parse::<usize>().unwrap_or(usize::MAX);
+                let Some((head, data)) = body.split_at_checked(at) else { return self.complain(link, &line) };
+                self.publish(link, rest[0], rest.get(1).unwrap_or(&""), head, data);
+            }
+            _ => return self.complain(link, &line),
+        }
+        true
+    }
+
+    /// A client broke the protocol.
+    fn complain(&mut self, link: u32, line: &str) -> bool {
+        self.complaint = Some(line.into());
+        self.hang_up(link, "Protocol Violation");
+        false
+    }
+
+    fn enter(&mut self, link: u32, json: &str) {
+        let given: Value = serde_json::from_str(json).unwrap_or(Value::Null);
+        let right = match &self.door {
+            Door::Open => true,
+            Door::User(user, pass) => given["user"] == user.as_str() && given["pass"] == pass.as_str(),
+            Door::Token(token) => given["auth_token"] == token.as_str(),
+        };
+        if given["headers"] != true || given["no_responders"] != true || given["verbose"] != false {
+            self.complaint = Some(json.into());
+        }
+        match right {
+            true => self.clients.get_mut(&link).unwrap().inside = true,
+            false => self.refuse(link),
+        }
+    }
+
+    fn refuse(&mut self, link: u32) {
+        self.error(link, "Authorization Violation");
+        self.hang_up(link, "Authentication Failure");
+    }
+
+    fn error(&mut self, link: u32, text: &str) {
+        self.write(link, format!("-ERR '{text}'\r\n").as_bytes());
+    }
+
+    fn hang_up(&mut self, link: u32, reason: &str) {
+        self.flush();
+        if self.clients.remove(&link).is_some() {
+            self.said.push_back(Said::HangUp { link, reason: reason.into() });
+        }
+    }
+
+    fn subscribe(&mut self, link: u32, subject: &str, queue: Option<&str>, sid: &str) {
+        let Ok(sid) = sid.parse() else { return };
+        let sub = Sub { subject: subject.into(), queue: queue.map(String::from) };
+        self.clients.get_mut(&link).unwrap().subs.entry(sid).or_insert(sub);
+    }
+
+    /// A message came in.
+    fn publish(&mut self, link: u32, subject: &str, reply: &str, head: &[u8], data: &[u8]) {
+        if let Some(rest) = subject.strip_prefix("$JS.API.") {
+            if !self.jetstream {
+                self.nobody(subject, reply);
+            } else if !self.random.chance(self.faults.lost_answers) {
+                let body = String::from_utf8_lossy(data).into_owned();
+                if let Some(answer) = self.api(link, rest, &body, reply) {
+                    self.send(reply, "", &[], answer.to_string().as_bytes());
+                }
+            }
+            return;
+        }
+        if let Some(rest) = subject.strip_prefix("$JS.ACK.") {
+            self.acked(rest, &String::from_utf8_lossy(data));
+            if !reply.is_empty() {
+                self.send(reply, "", &[], b"");
+            }
+            return;
+        }
+        let stream = self.streams.values().find(|stream| stream.subjects().any(|s| matches(s, subject)));
+        let Some(name) = stream.map(|stream| stream.name.clone()) else {
+            if !self.send(subject, reply, head, data) {
+                self.nobody(subject, reply);
+            }
+            return;
+        };
+        self.published += 1;
+        if self.random.chance(self.faults.no_leader) {
+            return self.nobody(subject, reply);
+        }
+        if self.random.chance(self.faults.lost_messages) {
+            return;
+        }
+        let now = self.now;
+        let stream = self.streams.get_mut(&name).unwrap();
+        let full = stream.config["discard"] == "new"
+            && stream.config["max_msgs"].as_i64().is_some_and(|most| most > 0 && stream.messages.len() as i64 >= most);
+        let answer = if full {
+            let error = r#"{"code":400,"err_code":10077,"description":"maximum messages exceeded"}"#;
+            format!("{{\"error\":{error},\"stream\":\"{name}\",\"seq\":0}}")
+        } else {
+            let (sequence, duplicate) = stream.store(now, subject, head, data);
+            let repeated = if duplicate { ",\"duplicate\": true" } else { "" };
+            format!("{{\"stream\":\"{name}\",\"seq\":{sequence}{repeated}}}")
+        };
+        if !reply.is_empty() && !self.random.chance(self.faults.lost_receipts) {
+            self.send(reply, "", &[], answer.as_bytes());
+        }
+    }
+
+    fn acked(&mut self, rest: &str, body: &str) {
+        let now = self.now;
+        let tokens: Vec<&str> = rest.split('.').collect();
+        let [stream, consumer, _, sequence, ..] = tokens[..] else { return };
+        let Some(stream) = self.streams.get_mut(stream) else { return };
+        if let (Some(consumer), Ok(sequence)) = (stream.consumers.get_mut(consumer), sequence.parse()) {
+            consumer.settle(now, sequence, body);
+        }
+        stream.prune(now);
+    }
+
+    /// Nobody listens to this subject.
+    pub fn nobody(&mut self, subject: &str, reply: &str) {
+        let head = format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n");
+        self.send(reply, "", head.as_bytes(), b"");
+    }
+
+    /// Give a message to everybody who listens to its subject; whether anybody did.
+    pub fn send(&mut self, subject: &str, reply: &str, head: &[u8], data: &[u8]) -> bool {
+        let mut heard: Vec<(u32, u32)> = Vec::new();
+        let mut served: Vec<&str> = Vec::new();
+        for (link, client) in &self.clients {
+            for (sid, sub) in client.subs.iter().filter(|(_, sub)| matches(&sub.subject, subject)) {
+                match &sub.queue {
+                    Some(queue) if served.contains(&queue.as_str()) => continue,
+                    Some(queue) => served.push(queue),
+                    None => {}
+                }
+                heard.push((*link, *sid));
+            }
+        }
+        let parcel = |(link, sid): &(u32, u32)| Parcel {
+            link: *link,
+            sid: *sid,
+            subject: subject.into(),
+            reply: reply.into(),
+            head: head.into(),
+            data: data.into(),
+        };
+        let parcels = heard.iter().map(parcel).collect();
+        self.post(parcels);
+        !heard.is_empty()
+    }
+
+    pub fn post(&mut self, parcels: Vec<Parcel>) {
+        for parcel in parcels {
+            let Parcel { link, sid, subject, reply, head, data } = parcel;
+            let blank = if reply.is_empty() { "" } else { " " };
+            let mut bytes = match head.len() {
+                0 => format!("MSG {subject} {sid} {reply}{blank}{}\r\n", data.len()),
+                len => format!("HMSG {subject} {sid} {reply}{blank}{len} {}\r\n", len + data.len()),
+            }
+            .into_bytes();
+            bytes.extend_from_slice(&head);
+            bytes.extend_from_slice(&data);
+            bytes.extend_from_slice(b"\r\n");
+            self.write(link, &bytes);
+        }
+    }
+
+    fn write(&mut self, link: u32, bytes: &[u8]) {
+        if let Some(client) = self.clients.get_mut(&link) {
+            client.out.extend_from_slice(bytes);
+        }
+    }
+
+    /// Deliver what can be delivered.
+    fn pump(&mut self) {
+        let mut parcels = Vec::new();
+        for stream in self.streams.values_mut() {
+            stream.prune(self.now);
+            for consumer in stream.consumers.values_mut() {
+                let clients = &self.clients;
+                parcels.extend(
+                    consumer.pump(self.now, &stream.name, &stream.messages, |link, subject| {
+                        heard_by(clients, link, subject)
+                    }),
+                );
+            }
+        }
+        self.post(parcels);
+    }
+
+    fn flush(&mut self) {
+        for (link, client) in &mut self.clients {
+            if !client.out.is_empty() {
+                self.said.push_back(Said::Bytes { link: *link, bytes: std::mem::take(&mut client.out) });
+            }
+        }
+    }
+
+    /// The subscription by which a link hears a subject.
+    pub fn heard_by(&self, link: u32, subject: &str) -> Option<u32> {
+        heard_by(&self.clients, link, subject)
+    }
+
+    /// What was produced to a stream and is stored, in order.
+    pub fn stored(&self, stream: &str) -> Vec<(u64, Option<String>, Vec<u8>)> {
+        let messages = self.streams.get(stream).into_iter().flat_map(|stream| &stream.messages);
+        messages.map(|(sequence, m)| (*sequence, header(&m.head, "Nats-Msg-Id"), m.data.clone())).collect()
+    }
+}
+
+fn heard_by(clients: &BTreeMap<u32, Client>, link: u32, subject: &str) -> Option<u32> {
+    let subs = &clients.get(&link)?.subs;
+    subs.iter().find(|(_, sub)| matches(&sub.subject, subject)).map(|(sid, _)| *sid)
+}
+
+/// Whether a subject is meant by a pattern with `*` for one token and `>` for the rest.
+pub fn matches(pattern: &str, subject: &str) -> bool {
+    let (mut wanted, mut given) = (pattern.split('.'), subject.split('.'));
+    loop {
+        match (wanted.next(), given.next()) {
+            (Some(">"), Some(_)) | (None, None) => return true,
+            (Some("*"), Some(_)) => {}
+            (Some(w), Some(g)) if w == g => {}
+            _ => return false,
+        }
+    }
+}
+
+impl Host for Server {
+    fn opened(&mut self, now: Now, link: u32) {
+        self.now = now;
+        let first_ping = Some(now.mono + Millis(2_000));
+        self.clients.insert(link, Client { next_ping: first_ping, ..Client::default() });
+        let info = self.info(false);
+        self.write(link, info.as_bytes());
+        self.flush();
+    }
+
+    fn bytes(&mut self, now: Now, link: u32, bytes: &[u8]) {
+        self.now = now;
+        if let Some(client) = self.clients.get_mut(&link) {
+            client.buffer.extend_from_slice(bytes);
+        }
+        while self.command(link) {}
+        self.pump();
+        self.flush();
+    }
+
+    fn gone(&mut self, now: Now, link: u32) {
+        self.now = now;
+        self.clients.remove(&link);
+        self.pump();
+        self.flush();
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.now = now;
+        let mut stale = Vec::new();
+        for (link, client) in &mut self.clients {
+            if client.next_ping.is_some_and(|at| at <= now.mono) {
+                client.unanswered += 1;
+                client.next_ping = Some(now.mono + Millis(120_000));
+                client.out.extend_from_slice(b"PING\r\n");
+                if client.unanswered > 2 {
+                    stale.push(*link);
+                }
+            }
+        }
+        for link in stale {
+            self.error(link, "Stale Connection");
+            self.hang_up(link, "Stale Connection");
+        }
+        self.pump();
+        self.flush();
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let pings = self.clients.values().filter_map(|client| client.next_ping);
+        let consumers = self.streams.values().flat_map(|stream| stream.consumers.values());
+        pings.chain(consumers.filter_map(|consumer| consumer.deadline())).min()
+    }
+
+    fn poll(&mut self) -> Option<Said> {
+        self.said.pop_front()
+    }
+}
