@@ -31,12 +31,12 @@ export interface ProducerOptions {
 /** How one message is sent. */
 export interface ProduceOptions {
   /**
-   * Short texts that travel beside the payload. Names without blank or colon, values without line breaks; on nats,
-   * ASCII, and no name that begins with `Nats-`.
+   * Short texts that travel beside the payload. Names are ASCII without blank and colon, and none begins with `Nats-`,
+   * on every broker alike; values are any text of one line.
    */
   headers?: Record<string, string> | undefined;
   /**
-   * An id chosen by you. A second message with the same id in the same partition and within the station's
+   * An id chosen by you, without blanks around it. A second message with the same id in the same partition and within the station's
    * `idempotencyWindowMs` is not stored; its receipt says `duplicate`. Without key and number the id also chooses the
    * partition, so that a repeat always meets its first copy.
    */
