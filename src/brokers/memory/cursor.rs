@@ -344,3 +344,72 @@ impl Cursor {
         self.entries.get_mut(usize::try_from(sequence.checked_sub(self.base)?).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::{Now, Wall};
+    use crate::brokers::terms::Retention;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    fn partition(messages: u64) -> Partition {
+        let mut partition = Partition::new(Retention::Age(1000), Millis(0), Rc::new(Cell::new(0)));
+        for _ in 0..messages {
+            partition.append(Now { mono: Time(0), wall: Wall(0) }, b"x", 0, None, true);
+        }
+        partition
+    }
+
+    #[test]
+    fn tables_stay_in_proportion_to_what_is_open() {
+        let partition = partition(20_000);
+        let mut cursor = Cursor::new(1, Millis(30_000), 10, false, false);
+        cursor.refresh(Time(0), &partition);
+        for at in 0..20_000 {
+            let candidate = cursor.peek(&partition).unwrap();
+            cursor.take(Time(at), candidate);
+            if at >= 100 {
+                cursor.ack(candidate.sequence - 100);
+            }
+            assert!(cursor.timers.len() <= 300 && cursor.entries.len() <= 101, "{} timers", cursor.timers.len());
+        }
+        assert_eq!((cursor.held(), cursor.position()), (100, Some(19_900)));
+    }
+
+    #[test]
+    fn one_message_put_off_for_ever_stays_one() {
+        let partition = partition(1);
+        let mut cursor = Cursor::new(1, Millis(30_000), u32::MAX, false, false);
+        cursor.refresh(Time(0), &partition);
+        let candidate = cursor.peek(&partition).unwrap();
+        let mut delivery = cursor.take(Time(0), candidate);
+        for at in 0..10_000 {
+            cursor.extend(Time(at), 1, delivery, None);
+            cursor.nack(Time(at), 1, delivery, Millis(0));
+            cursor.nack(Time(at), 1, delivery, Millis(0));
+            if at % 3 == 0 {
+                let candidate = cursor.peek(&partition).unwrap();
+                delivery = cursor.take(Time(at), candidate);
+            }
+            cursor.refresh(Time(at), &partition);
+            assert!(cursor.ready.len() <= 1 && cursor.timers.len() <= 200, "{} {}", cursor.ready.len(), cursor.timers.len());
+        }
+    }
+
+    #[test]
+    fn a_timer_that_no_longer_counts_announces_nothing() {
+        let partition = partition(2);
+        let mut cursor = Cursor::new(1, Millis(100), 10, false, false);
+        for at in [0, 5] {
+            cursor.refresh(Time(at), &partition);
+            let candidate = cursor.peek(&partition).unwrap();
+            cursor.take(Time(at), candidate);
+        }
+        assert_eq!(cursor.due(), Some(Time(100)));
+        cursor.ack(1);
+        assert_eq!(cursor.due(), Some(Time(105)));
+        cursor.ack(2);
+        assert_eq!(cursor.due(), None);
+    }
+}

@@ -22,6 +22,9 @@ mod stations;
 mod store;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub use head::{MESSAGE_MAX, headers, msg_id};
 pub use ops::Ops;
 pub use session::MemorySession;

@@ -231,3 +231,68 @@ impl Drop for Partition {
 fn length(bytes: &[u8]) -> u64 {
     bytes.len() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Now {
+        Now { mono: Time(millis), wall: Wall(millis * 1_000_000) }
+    }
+
+    fn with(count: u64) -> (Partition, Rc<Cell<u64>>) {
+        let used = Rc::new(Cell::new(0));
+        let mut partition = Partition::new(Retention::Acked, Millis(100), Rc::clone(&used));
+        for number in 1..=count {
+            assert_eq!(partition.append(at(number), b"four", 0, None, true), number);
+        }
+        (partition, used)
+    }
+
+    #[test]
+    fn holes_are_neither_counted_nor_found() {
+        let (mut partition, _) = with(6);
+        for sequence in [3, 4, 6] {
+            partition.remove(sequence);
+            partition.remove(sequence);
+        }
+        assert_eq!((partition.count(), partition.bytes(), partition.first(), partition.next()), (3, 12, 1, 7));
+        assert!(partition.get(3).is_none() && partition.get(5).is_some() && partition.get(0).is_none() && partition.get(7).is_none());
+        assert_eq!((partition.newest(1), partition.newest(2), partition.newest(3), partition.newest(9)), (5, 2, 1, 1));
+        assert_eq!((partition.since(Wall(0)), partition.since(Wall(3_000_000)), partition.since(Wall(5_000_001))), (1, 5, 7));
+        partition.remove(1);
+        partition.remove(2);
+        assert_eq!(partition.first(), 5, "holes behind the oldest go with it");
+        partition.remove(5);
+        assert_eq!((partition.count(), partition.first(), partition.newest(1)), (0, 7, 7));
+    }
+
+    #[test]
+    fn nobody_reads_it_and_something_older_is_still_there() {
+        let (mut partition, used) = with(1);
+        assert_eq!(partition.append(at(2), b"gone", 0, None, false), 2);
+        assert_eq!((partition.count(), partition.next()), (1, 3));
+        partition.remove(1);
+        assert_eq!((partition.first(), used.get()), (3, 0));
+        assert_eq!(partition.append(at(3), b"gone", 0, None, false), 3);
+        assert_eq!((partition.first(), partition.next(), used.get()), (4, 4, 0));
+    }
+
+    #[test]
+    fn what_it_costs_comes_back() {
+        let (mut partition, used) = with(2);
+        partition.append(at(10), b"four", 0, Some("an-id"), true);
+        assert_eq!(used.get(), 3 * (4 + RECORD_COST) + 5 + ID_COST);
+        partition.remove(2);
+        assert_eq!(used.get(), 3 * RECORD_COST + 8 + 5 + ID_COST, "a hole keeps its record");
+        partition.remove(1);
+        partition.remove(3);
+        assert_eq!(used.get(), 5 + ID_COST);
+        assert_eq!(partition.known(at(109), "an-id"), Some(3));
+        assert_eq!(partition.known(at(110), "an-id"), None);
+        assert_eq!(used.get(), 0);
+        partition.append(at(200), b"four", 0, Some("b"), true);
+        drop(partition);
+        assert_eq!(used.get(), 0);
+    }
+}

@@ -182,8 +182,9 @@ impl Store {
     /// The link of a connection is cut: what it has not fetched goes back and what it asked for is forgotten.
     pub fn cut(&mut self, now: Now, seat: usize) {
         for member in self.members_of(seat) {
-            self.return_parcels(Some(now), seat, member);
+            // Asks first, or it would be served what it gives back.
             let asks = self.members.get_mut(member).map(|member| std::mem::take(&mut member.asks)).unwrap_or_default();
+            self.return_parcels(Some(now), seat, member);
             for ask in asks {
                 self.put(seat, ask.end(member));
             }
@@ -228,12 +229,12 @@ impl Store {
         if self.due.is_none_or(|due| due > now.mono) {
             return;
         }
-        self.due = None;
         let hungry: Vec<(usize, Spot)> =
             self.members.iter().filter(|(_, member)| member.is_hungry()).filter_map(|(key, member)| Some((key, member.spot?))).collect();
         for (_, spot) in &hungry {
             self.serve(now, *spot);
         }
+        self.due = None;
         for (key, spot) in hungry {
             let Some(member) = self.members.get_mut(key) else { continue };
             let seat = member.seat;
