@@ -28,7 +28,7 @@ export function burstPlan(form) {
 function texts({ template, size }, from, n) {
   return Array.from({ length: n }, (_, i) => {
     const text = template.replaceAll('{n}', String(from + i + 1));
-    return text.length < size ? text.padEnd(size, ' ·') : text;
+    return text.length < size ? text.padEnd(size, '.') : text;
   });
 }
 

@@ -8,31 +8,40 @@ import { get, watch } from './store.js';
 
 const SECRETS = ['password', 'connectionToken'];
 const COPIED_MS = 1600;
+/** Characters a line may have: what the panel shows without scrolling. */
+const WIDTH = 50;
 
 const quote = (text) => `'${text.replace(/[\\']/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r')}'`;
 const number = (n) => (Number.isInteger(n) && n >= 10_000 ? String(n).replace(/\B(?=(\d{3})+$)/g, '_') : String(n));
 
-/** A value as somebody would write it: short objects on one line. */
-function literal(value, indent = '') {
+const key = (name) => (/^[a-z_$][\w$]*$/i.test(name) ? name : quote(name));
+
+/** A value as somebody would write it, on one line if it fits into what is left of it. */
+function literal(value, room = WIDTH, indent = '') {
   if (typeof value === 'string') return quote(value);
   if (typeof value === 'number') return number(value);
   if (value instanceof Date) return `new Date(${quote(value.toISOString())})`;
   if (value instanceof Uint8Array) return `Uint8Array.of(${Array.from(value, (b) => `0x${b.toString(16).padStart(2, '0')}`).join(', ')})`;
   if (value === null || typeof value !== 'object') return String(value);
   const list = Array.isArray(value);
-  const parts = list
-    ? value.map((one) => literal(one, `${indent}  `))
-    : Object.entries(value).map(([key, one]) => `${/^[a-z_$][\w$]*$/i.test(key) ? key : quote(key)}: ${literal(one, `${indent}  `)}`);
-  if (parts.length === 0) return list ? '[]' : '{}';
   const [open, close] = list ? ['[', ']'] : ['{', '}'];
+  const inner = `${indent}  `;
+  const parts = list
+    ? value.map((one) => literal(one, WIDTH - inner.length, inner))
+    : Object.entries(value).map(([name, one]) => `${key(name)}: ${literal(one, WIDTH - inner.length - name.length - 2, inner)}`);
+  if (parts.length === 0) return open + close;
   const line = list ? `[${parts.join(', ')}]` : `{ ${parts.join(', ')} }`;
-  return line.length + indent.length <= 64 && !line.includes('\n') ? line : `${open}\n${parts.map((part) => `${indent}  ${part},\n`).join('')}${indent}${close}`;
+  if (line.length <= room && !line.includes('\n')) return line;
+  return `${open}\n${parts.map((part) => `${inner}${part},\n`).join('')}${indent}${close}`;
 }
 
-const args = (...values) => {
+/** A call with what is not empty of its arguments; the last one is broken into lines where the line gets too long. */
+function call(start, ...values) {
   while (values.length > 0 && isEmpty(values.at(-1))) values.pop();
-  return values.map((value) => literal(value)).join(', ');
-};
+  const text = values.reduce((line, value) => `${line}${line === start ? '(' : ', '}${literal(value, WIDTH - line.length - 4)}`, start);
+  return `${text}${values.length === 0 ? '(' : ''});`;
+}
+
 const isEmpty = (value) => value === undefined || (typeof value === 'object' && value !== null && !(value instanceof Uint8Array) && Object.keys(value).length === 0);
 
 /** What a half-filled form would say is left out rather than shown wrong. */
@@ -48,26 +57,30 @@ function connecting() {
   const options = { ...(get('connectOptions') ?? { broker: 'memory' }) };
   delete options.name;
   for (const key of SECRETS) if (options[key] !== undefined) options[key] = `your ${key === 'password' ? 'password' : 'token'}`;
-  return `const connection = await connect(${literal(options)});`;
+  return call('const connection = await connect', options);
 }
 
 function producing() {
   if (get('work') === 'burst') {
     const { count, template, size, partitionKey } = burstPlan($('#burst-form'));
     const text = template.includes('{n}') ? `\`${template.replace(/[`\\$]/g, '\\$&').replaceAll('{n}', '${i + 1}')}\`` : quote(template);
-    const padded = size > 0 ? `${text}.padEnd(${size})` : text;
+    const padded = size > 0 ? `${text}.padEnd(${size}, '.')` : text;
     const options = partitionKey === undefined ? '' : `\n  partitionKey: ${quote(partitionKey)},`;
     return `const producer = await station.producer();
-const messages = Array.from({ length: ${number(count)} }, (_, i) => ${padded});
-const receipts = await producer.produceBatch(messages, {${options}
-  onProgress: (done, total) => console.log(\`\${done} of \${total}\`),
+const messages = Array.from(
+  { length: ${number(count)} },
+  (_, i) => ${padded},
+);
+await producer.produceBatch(messages, {${options}
+  onProgress: (done, total) =>
+    console.log(\`\${done} of \${total}\`),
 });
 await producer.destroy();`;
   }
   const form = $('#produce-form');
   const payload = attempt(() => readPayload(form), form.elements.payload.value);
   const options = attempt(() => produceOptions(form), {});
-  return `const receipt = await station.produce(${literal(payload)}${isEmpty(options) ? '' : `, ${literal(options)}`});
+  return `${call('const receipt = await station.produce', payload, options)}
 console.log(receipt.partition, receipt.sequence);`;
 }
 
@@ -79,9 +92,9 @@ function consuming() {
     : get('ackOnArrival') || settle === undefined || settle.verb === 'ack'
       ? '  await message.ack();'
       : `  await message.${settle.verb}(${settle.verb === 'delay' ? number(settle.ms) : ''});`;
-  return `const consumer = await station.consume(${args({ ...consumer, ...consume })});
+  return `${call('const consumer = await station.consume', { ...consumer, ...consume })}
 for await (const message of consumer) {
-  console.log(message.partition, message.sequence, message.text());
+  console.log(message.sequence, message.text());
 ${done}
 }`;
 }
@@ -91,7 +104,7 @@ export function program() {
   return [
     "import { connect } from 'stationmaster';",
     connecting(),
-    `const station = await connection.station(${args(name, get('stationOptions'))});`,
+    call('const station = await connection.station', name, get('stationOptions')),
     producing(),
     consuming(),
   ].join('\n\n');

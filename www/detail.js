@@ -19,7 +19,8 @@ let panel;
 /** How payloads are shown: the last choice, or JSON where it parses. */
 let chosenView;
 let delayMs = 5000;
-let drawn = {};
+/** What the panel shows now, so that an arrival elsewhere does not build it anew. */
+let drawn;
 
 function json(message) {
   try {
@@ -102,7 +103,7 @@ function standing(row) {
 
 function draw() {
   const row = log.byId(get('selected') ?? -1);
-  if (drawn.id === row?.id && drawn.state === row?.state) return;
+  if (drawn !== undefined && drawn.id === row?.id && drawn.state === row?.state) return;
   const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.verb : undefined;
   drawn = { id: row?.id, state: row?.state };
   if (row === undefined) {

@@ -12,7 +12,7 @@ export function el(tag, props, ...children) {
     else if (key === 'class') node.className = value;
     else node[key] = value;
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== null));
+  node.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== false));
   return node;
 }
 

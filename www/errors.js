@@ -12,10 +12,10 @@ export function describe(error) {
     text: error?.message ?? String(error),
     hint: error?.hint,
     facts: [
-      error?.station && `station ${error.station}`,
-      error?.serverCode !== undefined && `the broker's code ${error.serverCode}`,
-      error?.maybeDelivered === true && 'it may have been stored all the same',
-      error?.retryable === true && 'trying again may help',
+      error?.station && `Station ${error.station}`,
+      error?.serverCode !== undefined && `The broker's code ${error.serverCode}`,
+      error?.maybeDelivered === true && 'It may have been stored all the same',
+      error?.retryable === true && 'Trying again may help',
     ].filter(Boolean),
   };
 }

@@ -118,7 +118,7 @@ export function setUpListen() {
     const kind = form.elements.start.value;
     const box = $('#start-value');
     box.hidden = START_LABELS[kind] === undefined;
-    $('span', box).textContent = START_LABELS[kind] ?? '';
+    $('span', box).textContent = START_LABELS[kind] ?? 'Value';
     const input = form.elements.startValue;
     input.type = kind === 'time' ? 'datetime-local' : 'number';
     input.placeholder = START_HOLDERS[kind] ?? '';

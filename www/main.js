@@ -50,8 +50,8 @@ function setUpScreens() {
     $('#disconnect').hidden = screen !== 'bench';
     $('.skip').href = screen === 'welcome' ? '#main' : '#bench';
     if (before === screen) return;
-    go('work');
     chooseInspect('tab-message');
+    go('work');
     (screen === 'welcome' ? $('#main') : $('#bench')).focus({ preventScroll: true });
   });
   watch(['link'], () => {

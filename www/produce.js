@@ -64,7 +64,7 @@ export function setUpProduce() {
   watch(['partitions'], () => {
     const select = form.elements.partitionNumber;
     const chosen = select.value;
-    select.replaceChildren(new Option('chosen by key', ''), ...get('partitions').map((n) => new Option(String(n), String(n))));
+    select.replaceChildren(new Option('any', ''), ...get('partitions').map((n) => new Option(String(n), String(n))));
     if (get('partitions').includes(Number(chosen))) select.value = chosen;
   });
 }

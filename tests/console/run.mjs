@@ -1,0 +1,60 @@
+// The console in Chromium, on the broker inside the page and on a real nats-server. Needs `make build`.
+// node tests/console/run.mjs [folder of the package]: the checkout's own pkg/, or an unpacked tarball's.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startNats } from '../../scripts/lib/servers.mjs';
+import { open, site } from './page.mjs';
+import * as memory from './memory.mjs';
+import * as nats from './nats.mjs';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const pkg = process.argv[2] ?? join(root, 'pkg');
+/** One row may take this long on a busy machine before it counts as failed. */
+const ROW_MS = 90_000;
+
+let passed = 0;
+let failed = 0;
+
+async function row(name, run) {
+  const began = performance.now();
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${ROW_MS} ms`)), ROW_MS);
+  });
+  try {
+    await Promise.race([run(), late]);
+    passed += 1;
+    console.log(`ok   ${name} (${Math.round(performance.now() - began)} ms)`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL ${name}\n${error.stack ?? error}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const server = await site(join(root, 'www'), pkg);
+const bare = await site(join(root, 'www'), undefined);
+const broker = await startNats();
+const locked = await startNats({ extra: 'authorization { user: "ada", password: "loveless" }' });
+try {
+  await row('the package was built', async () => assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), 'run make build first'));
+  const rows = [...Object.entries(memory), ...Object.entries(nats)].filter(([, run]) => typeof run === 'function');
+  for (const [name, run] of rows) {
+    await row(name.replaceAll('_', ' '), async () => {
+      const page = await open();
+      try {
+        await run({ ...page, server, bare, broker, locked });
+      } finally {
+        await page.close();
+      }
+    });
+  }
+} finally {
+  await Promise.all([server.close(), bare.close(), broker.stop(), locked.stop()]);
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
