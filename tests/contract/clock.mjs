@@ -4,6 +4,9 @@
 
 const REAL = {
   setTimeout: globalThis.setTimeout.bind(globalThis),
+  clearTimeout: globalThis.clearTimeout.bind(globalThis),
+  setInterval: globalThis.setInterval.bind(globalThis),
+  clearInterval: globalThis.clearInterval.bind(globalThis),
   Date: globalThis.Date,
   now: performance.now.bind(performance),
 };
@@ -45,8 +48,11 @@ export class VirtualClock {
     void this.#pump();
   }
 
-  stop() {
+  /** Gives the real clocks back. Timers that never became due are forgotten. */
+  uninstall() {
     this.#running = false;
+    for (const name of ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date']) globalThis[name] = REAL[name];
+    Object.defineProperty(performance, 'now', { value: REAL.now, configurable: true, writable: true });
   }
 
   #add(callback, ms, every, args) {

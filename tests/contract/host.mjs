@@ -17,6 +17,8 @@ const root = join(here, '..', '..');
 
 /** A run that is still going after this much real time hangs. */
 const RUN_LIMIT = 15 * 60_000;
+/** Where a page believes to be that was loaded over TLS. */
+const SECURE = 'https://page.example';
 /** After the last row the process must end by itself: a timer or socket that is left would keep a user's program alive too. */
 const END_LIMIT = 10_000;
 
@@ -47,22 +49,20 @@ export async function handedOver(values) {
 }
 
 /**
- * Runs the rows of one module in the runtime that was asked for and prints each. `control` answers rows that need something
- * done outside of them. Sets the exit code; the counts come when the process ends.
+ * Runs rows in the runtime that was asked for and prints each. `configs`: one for each module of rows, in turn. `control`
+ * answers rows that need something done outside of them. Sets the exit code; the counts come when the process ends.
  */
-export async function run(values, config, { control = {}, after = async () => {} } = {}) {
+export async function run(values, configs, { control = {}, after = async () => {} } = {}) {
   const began = real.now();
-  const running = new Set();
   const tally = { passed: 0, failed: 0, notOffered: 0 };
   // Registered before anything can fail: the last line is always the counts.
   process.once('exit', () => {
     if (tally.passed + tally.failed === 0) tally.failed = 1;
     if (tally.failed > 0) process.exitCode = 1;
-    console.log(`${((real.now() - began) / 1000).toFixed(1)} s on ${values.runtime}${config.virtual ? ', virtual clock' : ''}; ${tally.notOffered} not offered`);
+    console.log(`${((real.now() - began) / 1000).toFixed(1)} s on ${values.runtime}${configs.some((config) => config.virtual) ? ', virtual clock' : ''}; ${tally.notOffered} not offered`);
     console.log(`${tally.passed} passed, ${tally.failed} failed`);
   });
   const report = (result) => {
-    running.delete(result);
     if (result.state === 'passed') tally.passed += 1;
     else if (result.state === 'failed') tally.failed += 1;
     else tally.notOffered += 1;
@@ -80,20 +80,21 @@ export async function run(values, config, { control = {}, after = async () => {}
     tally.failed += 1;
     process.exit(1);
   }, RUN_LIMIT);
-  const full = { quick: numeric(values.quick), waiting: numeric(values.waiting), only: values.only, ...config };
-  try {
-    const { problems } = values.runtime === 'node' ? await inNode(values, full, hooks) : await inPage(values, full, hooks);
-    for (const problem of problems) {
+  for (const config of configs) {
+    const full = { quick: numeric(values.quick), waiting: numeric(values.waiting), only: values.only, ...config };
+    try {
+      const { problems } = values.runtime === 'node' ? await inNode(values, full, hooks) : await inPage(values, full, hooks);
+      for (const problem of problems) {
+        tally.failed += 1;
+        console.log(`FAIL nobody caught this\n     ${problem.replaceAll('\n', '\n     ')}`);
+      }
+    } catch (error) {
       tally.failed += 1;
-      console.log(`FAIL nobody caught this\n     ${problem.replaceAll('\n', '\n     ')}`);
+      console.log(`FAIL the run broke off: ${error?.stack ?? error}`);
     }
-  } catch (error) {
-    tally.failed += 1;
-    console.log(`FAIL the run broke off: ${error?.stack ?? error}`);
-  } finally {
-    clearTimeout(limit);
-    await after();
   }
+  real.clearTimeout(limit);
+  await after();
   const lingering = real.setTimeout(() => {
     console.log(`FAIL the process does not end by itself: ${process.getActiveResourcesInfo().join(', ')}`);
     tally.failed += 1;
@@ -122,7 +123,9 @@ async function inPage(values, config, hooks) {
   try {
     await page.exposeFunction('contractReport', hooks.report);
     await page.exposeFunction('contractControl', hooks.control);
-    await page.goto(`${site.url}/`);
+    // A page of a TLS origin needs no certificate when the driver answers for it.
+    if (config.secure) await page.route(`${SECURE}/**`, async (route) => route.fulfill(await relay(site.url, route.request().url())));
+    await page.goto(`${config.secure ? SECURE : site.url}/`);
     const entry = `/package/${entryOf(values.package, ['browser', 'import', 'default'])}`;
     return await page.evaluate(async ({ startAt, config }) => {
       const { start } = await import(startAt);
@@ -133,6 +136,11 @@ async function inPage(values, config, hooks) {
     await close();
     await site.close();
   }
+}
+
+async function relay(base, url) {
+  const answer = await fetch(base + new URL(url).pathname);
+  return { status: answer.status, headers: Object.fromEntries(answer.headers), body: Buffer.from(await answer.arrayBuffer()) };
 }
 
 /** The file that a runtime with these conditions would load, as its package.json says. */

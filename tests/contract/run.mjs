@@ -16,10 +16,10 @@ if (!['memory', 'nats'].includes(values.broker)) throw new Error(`--broker is me
 
 if (!await handedOver(values)) {
   const server = values.broker === 'nats' && !values.url ? await startNats() : undefined;
-  await run(values, {
+  await run(values, [{
     rows: 'suite/index.mjs',
     broker: values.broker,
     url: values.url ?? server?.url,
     virtual: values.broker === 'memory' && !values['real-clock'],
-  }, { after: async () => server?.stop() });
+  }], { after: async () => server?.stop() });
 }

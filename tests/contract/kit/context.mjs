@@ -7,6 +7,7 @@ let counter = 0;
 
 export class Context {
   #connections = [];
+  #endings = [];
   #run;
 
   constructor(run, row) {
@@ -30,6 +31,11 @@ export class Context {
     const connection = await this.api.connect(this.options(more));
     this.#connections.push(connection);
     return connection;
+  }
+
+  /** What has to be put away when the row ends, whatever became of it. */
+  ending(action) {
+    this.#endings.push(action);
   }
 
   /** A name nobody else has, in the alphabet that all brokers take. */
@@ -145,6 +151,7 @@ export class Context {
 
   /** What the row still holds when it ends. */
   async finish() {
+    await Promise.allSettled(this.#endings.map((action) => action()));
     await Promise.allSettled(this.#connections.map((connection) => connection.close()));
   }
 }

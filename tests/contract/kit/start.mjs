@@ -28,7 +28,7 @@ export async function start(config, hooks) {
   const results = await runRows(rows, run, { ...config, report: hooks.report });
   // A rejection counts as unhandled only after the turn in which it happened.
   await new Promise((resolve) => setTimeout(resolve, 50));
-  clock?.stop();
+  clock?.uninstall();
   forget();
   return { results, problems };
 }

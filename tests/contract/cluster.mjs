@@ -1,0 +1,53 @@
+// What the link owes when servers die: single servers killed, restarted and frozen, and a cluster that loses its leader.
+//
+//   node tests/contract/cluster.mjs --runtime node|chromium [--only TEXT]
+//
+// Every row has servers of its own.
+
+import { startNats } from '../../scripts/lib/servers.mjs';
+import { handedOver, options, run } from './host.mjs';
+
+const values = options();
+
+/** Servers of the rows, by the number a row knows them by: a page cannot hold them. */
+const servers = [];
+
+const control = {
+  async start(given) {
+    const server = await startNats(given);
+    const { url, urls, names } = server;
+    return { id: servers.push(server) - 1, url, urls, names };
+  },
+  kill: (id, node) => servers[id].kill(node),
+  restart: (id, node) => servers[id].restart(node),
+  freeze: (id, node) => servers[id].freeze(node),
+  thaw: (id, node) => servers[id].thaw(node),
+  stop: async (id) => {
+    const server = servers[id];
+    servers[id] = undefined;
+    await server?.stop();
+  },
+  /** Which node leads the station's stream, or the group on it; undefined while nobody does. */
+  async leader(id, station, group) {
+    const { monitors, names } = servers[id];
+    for (const monitor of monitors) {
+      const answer = await fetch(`${monitor}/jsz?streams=true&consumers=true`).then((reply) => reply.json(), () => undefined);
+      for (const account of answer?.account_details ?? []) {
+        const stream = account.stream_detail?.find((each) => each.name === station);
+        const found = group ? stream?.consumer_detail?.find((each) => each.name === group) : stream;
+        const index = names.indexOf(found?.cluster?.leader);
+        if (index >= 0) return { index };
+      }
+    }
+    return undefined;
+  },
+};
+
+if (!await handedOver(values)) {
+  const base = await startNats();
+  // One cluster at a time: three nodes that elect a leader want the machine for themselves.
+  await run(values, [{ rows: 'link/index.mjs', broker: 'nats', url: base.url, quick: 1, waiting: 6 }], {
+    control,
+    after: async () => { await Promise.all([base, ...servers].map((server) => server?.stop())); },
+  });
+}

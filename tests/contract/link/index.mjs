@@ -1,0 +1,7 @@
+// Rows that need a server to die. Importing this registers them.
+
+import './server.mjs';
+import './consumers.mjs';
+import './cluster.mjs';
+
+export { rows } from '../kit/rows.mjs';
