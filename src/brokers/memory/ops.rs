@@ -23,7 +23,6 @@ impl Ops {
         Ops { store: registry::broker(name) }
     }
 
-    #[cfg(test)]
     pub(super) fn over(store: Rc<RefCell<Store>>) -> Ops {
         Ops { store }
     }
@@ -51,14 +50,14 @@ impl Ops {
     }
 
     /// Make a group, or join it where it stands and as it is.
-    pub fn group(&self, now: Now, station: &str, spec: &GroupSpec) -> Done<GroupFacts> {
-        self.store.borrow_mut().make_group(now, station, spec)
+    pub fn group(&self, now: Now, station: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
+        self.store.borrow_mut().make_group(now, &station.name, spec)
     }
 
     /// Remove a group; false if there is none or, with `only_if_alone`, if somebody else takes part in it. A caller
     /// closes its own feeds first: an open one counts as somebody else's.
-    pub fn remove_group(&self, now: Now, station: &str, group: &str, only_if_alone: bool) -> Done<bool> {
-        let done = self.store.borrow_mut().drop_group(now, station, group, only_if_alone);
+    pub fn remove_group(&self, now: Now, station: &StationFacts, group: &str, only_if_alone: bool) -> Done<bool> {
+        let done = self.store.borrow_mut().drop_group(now, &station.name, group, only_if_alone);
         wake_all(&self.store);
         Ok(done)
     }
@@ -76,7 +75,7 @@ impl Ops {
     /// What `ping()` says.
     pub fn server(&self) -> ServerFacts {
         ServerFacts {
-            product: "stationmaster memory",
+            product: "memory",
             version: Some(env!("CARGO_PKG_VERSION").into()),
             host: None,
             max_payload: Some(super::MESSAGE_MAX as u64),

@@ -4,6 +4,7 @@
 //! Knows neither stations nor groups. There is no wire: nothing is ever written to the outbox.
 
 use super::head;
+use super::ops::Ops;
 use super::registry;
 use super::store::{Parcel, Published, Store, Wake};
 use super::token::Token;
@@ -42,6 +43,11 @@ impl MemorySession {
     pub(super) fn over(store: Rc<RefCell<Store>>, wake: Wake) -> MemorySession {
         let seat = store.borrow_mut().enter(wake);
         MemorySession { store, seat, outputs: VecDeque::new(), own: Vec::new() }
+    }
+
+    /// The operations of the same broker.
+    pub fn ops(&self) -> Ops {
+        Ops::over(Rc::clone(&self.store))
     }
 
     fn deliver(&mut self, now: Now) {

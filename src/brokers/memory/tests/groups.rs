@@ -83,7 +83,7 @@ fn holes_of_an_ack_based_station_do_not_count_as_messages() {
         let other = client.feed(&rig, &facts);
         assert_eq!(sequences(&client.take(&rig, other, 5)), expected, "{start:?}");
         client.session.close_feed(rig.now(), &mut client.out, other);
-        rig.ops.remove_group(rig.now(), "s", "h", false).unwrap();
+        assert!(rig.remove("s", "h", false));
     }
 }
 
@@ -121,7 +121,7 @@ fn a_group_of_the_other_kind_cannot_be_joined() {
         let rig = Rig::new();
         rig.station("s", &usual());
         rig.group("s", &GroupSpec { auto_ack, ..named("g") });
-        let error = rig.ops.group(rig.now(), "s", &GroupSpec { auto_ack: !auto_ack, ..named("g") }).unwrap_err();
+        let error = rig.ops.group(rig.now(), &at("s"), &GroupSpec { auto_ack: !auto_ack, ..named("g") }).unwrap_err();
         assert_eq!((error.kind, error.station.as_deref(), error.retryable), (Kind::AlreadyExists, Some("s"), false));
         assert!(error.hint.is_some_and(|hint| hint.contains("autoAck")));
     }
@@ -220,17 +220,17 @@ fn a_cut_link_gives_back_and_ends_the_asks() {
 fn a_group_is_removed_only_if_nobody_takes_part() {
     let (mut rig, mut client, route, feed) = simple(&usual());
     client.put_all(&rig, route, &["a", "b"]);
-    assert!(!rig.ops.remove_group(rig.now(), "s", "g", true).unwrap(), "a feed is open");
+    assert!(!rig.remove("s", "g", true), "a feed is open");
     let got = client.take(&rig, feed, 2);
     client.settle(&rig, &got[0], &Verdict::Ack);
     client.session.close_feed(rig.now(), &mut client.out, feed);
     let members = rig.ops.members(rig.now(), "s", "g").unwrap();
     assert_eq!((members.feeds, members.pending), (0, 1));
-    assert!(!rig.ops.remove_group(rig.now(), "s", "g", true).unwrap(), "a message is out");
+    assert!(!rig.remove("s", "g", true), "a message is out");
     rig.pass(1000);
-    assert!(rig.ops.remove_group(rig.now(), "s", "g", true).unwrap(), "its time is over");
-    assert!(!rig.ops.remove_group(rig.now(), "s", "g", true).unwrap(), "it is gone");
-    assert!(!rig.ops.remove_group(rig.now(), "t", "g", true).unwrap());
+    assert!(rig.remove("s", "g", true), "its time is over");
+    assert!(!rig.remove("s", "g", true), "it is gone");
+    assert!(!rig.remove("t", "g", true));
     assert_eq!(rig.ops.report(rig.now(), "s").unwrap().groups, 0);
 }
 
@@ -241,7 +241,7 @@ fn given_back_messages_do_not_keep_a_group() {
     let got = client.take(&rig, feed, 1);
     client.settle(&rig, &got[0], &Verdict::Nack);
     client.session.close_feed(rig.now(), &mut client.out, feed);
-    assert!(rig.ops.remove_group(rig.now(), "s", "g", true).unwrap());
+    assert!(rig.remove("s", "g", true));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn members_learn_that_their_group_is_gone() {
     let other = rig.group("s", &named("h"));
     let stays = client.feed(&rig, &other);
     client.ask(&rig, feed, 1, Wait::Standing);
-    assert!(rig.ops.remove_group(rig.now(), "s", "g", false).unwrap());
+    assert!(rig.remove("s", "g", false));
     assert_eq!(client.woken.get(), 1);
     let (_, said) = client.turn(&rig);
     let [Said::FeedLost(lost, error)] = said.as_slice() else { panic!("{said:?}") };
@@ -270,11 +270,11 @@ fn members_learn_that_their_group_is_gone() {
 fn reading_a_group_that_is_not_there_says_so() {
     let (rig, mut client, _, _) = simple(&usual());
     let facts = rig.group("s", &named("h"));
-    rig.ops.remove_group(rig.now(), "s", "h", false).unwrap();
+    assert!(rig.remove("s", "h", false));
     let feed = client.feed(&rig, &facts);
     let (_, said) = client.turn(&rig);
     assert!(matches!(said.as_slice(), [Said::FeedLost(lost, _)] if *lost == feed), "{said:?}");
-    let error = rig.ops.group(rig.now(), "t", &named("g")).unwrap_err();
+    let error = rig.ops.group(rig.now(), &at("t"), &named("g")).unwrap_err();
     assert_eq!((error.kind, error.station.as_deref()), (Kind::NoSuchStation, Some("t")));
 }
 
@@ -285,7 +285,7 @@ fn a_nameless_group_goes_some_minutes_after_its_last_feed() {
     let facts = rig.group("s", &GroupSpec { nameless: true, ..named("x1") });
     rig.group("s", &GroupSpec { nameless: true, ..named("x2") });
     rig.group("s", &named("stays"));
-    assert!(rig.ops.remove_group(rig.now(), "s", "stays", false).unwrap());
+    assert!(rig.remove("s", "stays", false));
     let groups = |rig: &Rig| rig.ops.report(rig.now(), "s").unwrap().groups;
     let mut client = rig.client();
     let feed = client.feed(&rig, &facts);

@@ -88,7 +88,11 @@ impl Rig {
     }
 
     fn group(&self, station: &str, spec: &GroupSpec) -> GroupFacts {
-        self.ops.group(self.now(), station, spec).unwrap()
+        self.ops.group(self.now(), &at(station), spec).unwrap()
+    }
+
+    fn remove(&self, station: &str, group: &str, only_if_alone: bool) -> bool {
+        self.ops.remove_group(self.now(), &at(station), group, only_if_alone).unwrap()
     }
 
     fn position(&self, group: &str) -> Option<u64> {
@@ -227,6 +231,11 @@ fn plain(output: Output) -> Said {
 
 fn place(station: &str, partition: u32) -> Place {
     Place { station: station.into(), partition, store: station.into(), address: station.into() }
+}
+
+/// What a caller knows of a station, true or not.
+fn at(station: &str) -> StationFacts {
+    StationFacts { name: station.into(), places: Vec::new(), existed: true, differs: Vec::new(), window: Millis(0) }
 }
 
 /// A station with the contract's defaults.

@@ -153,7 +153,7 @@ fn ack_based_goes_when_every_group_is_done() {
     assert_eq!((report.messages, report.bytes, report.first), (1, 1, Some(3)));
     client.settle(&rig, &again[2], &Verdict::Nack);
     assert_eq!(rig.messages(), 1, "a nack is no end");
-    assert!(rig.ops.remove_group(rig.now(), "s", "h", false).unwrap());
+    assert!(rig.remove("s", "h", false));
     assert_eq!(rig.messages(), 0, "nobody is left who needs it");
 }
 

@@ -312,8 +312,6 @@ fn run(retention: Retention, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn nothing_is_lost_doubled_or_settled_twice(steps in prop::collection::vec(step(), 1..120)) {
         run(Retention::Age(604_800), &steps);

@@ -210,7 +210,7 @@ fn an_ack_that_fits_nothing_is_answered() {
     let got = client.take(&rig, feed, 1);
     let broken = Got { token: vec![1, 2, 3], ..got[0].clone() };
     assert_eq!(client.confirm(&rig, &broken, &Verdict::Ack).unwrap_err().kind, Kind::Internal);
-    rig.ops.remove_group(rig.now(), "s", "g", false).unwrap();
+    assert!(rig.remove("s", "g", false));
     rig.group("s", &named("g"));
     assert_eq!(client.confirm(&rig, &got[0], &Verdict::Ack).unwrap_err().kind, Kind::NoSuchStation);
     assert_eq!(rig.position("g"), None, "a new group of the same name is another one");
