@@ -95,6 +95,8 @@ export async function run(values, configs, { control = {}, after = async () => {
   }
   real.clearTimeout(limit);
   await after();
+  // A row that failed may have left anything behind.
+  if (tally.failed > 0) process.exit(1);
   const lingering = real.setTimeout(() => {
     console.log(`FAIL the process does not end by itself: ${process.getActiveResourcesInfo().join(', ')}`);
     tally.failed += 1;

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { tool } from '../../../scripts/lib/tools.mjs';
 
 const INFO = { server_id: 'STANDIN', server_name: 'stand-in', version: '2.15.1', proto: 1, host: '127.0.0.1', port: 0, headers: true, max_payload: 1048576, jetstream: true, client_id: 1, api_lvl: 5 };
+const say = (socket, text) => socket.send(Buffer.from(text, 'latin1'));
 const info = (more) => `INFO ${JSON.stringify({ ...INFO, ...more })} \r\n`;
 
 /** What a server does, by name: greet(socket, given) when a client came, then(socket, given) once it has logged in. */
@@ -13,15 +14,16 @@ const BEHAVIOURS = {
   silent: { greet() {} },
   closes: { greet: (socket) => socket.close() },
   terminates: { greet: (socket) => socket.terminate() },
-  says: { greet: (socket, { text }) => socket.send(Buffer.from(text, 'latin1')) },
-  saysAndCloses: { greet: (socket, { text }) => { socket.send(Buffer.from(text, 'latin1')); socket.close(); } },
+  says: { greet: (socket, { text }) => say(socket, text) },
+  saysAndCloses: { greet: (socket, { text }) => { say(socket, text); socket.close(); } },
   random: { greet: (socket) => socket.send(Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 73 + 41) & 255))) },
   flood: { greet: (socket) => { for (let index = 0; index < 64; index += 1) socket.send(Buffer.alloc(65_536, 65)); } },
-  infoOnly: { greet: (socket, { more }) => socket.send(info(more)), login: () => {} },
-  refuses: { greet: (socket) => socket.send(info({ auth_required: true })), login: (socket, { error }) => { socket.send(`-ERR '${error}'\r\n`); socket.close(1008, 'refused'); } },
-  after: { greet: (socket, { more }) => socket.send(info(more)), then: (socket, { text }) => socket.send(Buffer.from(text, 'latin1')) },
+  infoOnly: { greet: (socket, { more }) => say(socket, info(more)), login: () => {} },
+  refuses: { greet: (socket) => say(socket, info({ auth_required: true })), login: (socket, { error }) => { say(socket, `-ERR '${error}'\r\n`); socket.close(1008, 'refused'); } },
+  afterCloses: { greet: (socket) => say(socket, info()), then: (socket, { text }) => { say(socket, text); socket.close(1001, 'gone'); } },
+  after: { greet: (socket, { more }) => say(socket, info(more)), then: (socket, { text }) => say(socket, text) },
   text: { greet: (socket) => socket.send(info(), { binary: false }) },
-  answers: { greet: (socket) => socket.send(info()), request: answer },
+  answers: { greet: (socket) => say(socket, info()), request: answer },
 };
 
 /**
@@ -57,6 +59,7 @@ export async function standIn({ behaviour, ...given }) {
 function reader(socket, acts, given) {
   let held = '';
   let loggedIn = false;
+  const subscriptions = [];
   return (data) => {
     held += data.toString('latin1');
     for (;;) {
@@ -70,22 +73,31 @@ function reader(socket, acts, given) {
       if (verb === 'PING') {
         if (!loggedIn && acts.login) acts.login(socket, given);
         else {
-          socket.send('PONG\r\n');
+          say(socket, 'PONG\r\n');
           if (!loggedIn) acts.then?.(socket, given);
           loggedIn = true;
         }
-      } else if (size > 0) acts.request?.(socket, given, words, body);
+      } else if (verb === 'SUB') subscriptions.push([words[0], words.at(-1)]);
+      else if (size > 0) acts.request?.(socket, given, words, body, subscriptions);
     }
   };
 }
 
-// A reply is written to the first subscription: the client has one for all its replies.
-function answer(socket, given, words) {
+// A reply goes to the subscription that asked for it, as a real server's would.
+function answer(socket, given, words, _body, subscriptions) {
   const [subject, reply] = words;
   const found = Object.keys(given.answers).filter((start) => subject.startsWith(start)).sort((a, b) => b.length - a.length)[0];
   const bodies = given.answers[found];
   if (!bodies || !reply) return;
-  for (const body of [bodies].flat()) socket.send(`MSG ${reply} 1 ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+  const sid = subscriptions.find(([pattern]) => covers(pattern, reply))?.[1];
+  if (sid === undefined) return;
+  for (const body of [bodies].flat()) say(socket, `MSG ${reply} ${sid} ${Buffer.byteLength(body)}\r\n${body}\r\n`);
+}
+
+function covers(pattern, subject) {
+  const [want, have] = [pattern.split('.'), subject.split('.')];
+  if (want.at(-1) === '>') return have.length >= want.length && want.slice(0, -1).every((token, at) => token === '*' || token === have[at]);
+  return want.length === have.length && want.every((token, at) => token === '*' || token === have[at]);
 }
 
 // Speaks HTTP, but not WebSocket.

@@ -34,11 +34,17 @@ for (const [what, text] of [
   });
 }
 
-row('half a message and then the end: what was pending rejects', async (t) => {
-  const connection = await talk(t, { behaviour: 'answers', answers: { '$JS.API.STREAM.INFO': null } });
+row('half a message and then the end: connection_lost', async (t) => {
+  const connection = await talk(t, { behaviour: 'afterCloses', text: 'MSG _INBOX.a 1 100\r\nhalf of it' });
+  t.checkError(await t.within(5000, connection.closed, 'closed'), ['connection_lost', 'protocol']);
+});
+
+row('close while a request is not answered: the request rejects', async (t) => {
+  const connection = await talk(t, { behaviour: 'answers', answers: {} });
   const outcome = t.outcome(connection.station('st'));
-  await connection.close();
-  t.checkError((await t.within(7000, outcome, 'station()')).reason, ['closed', 'connection_lost', 'timeout']);
+  await t.turn();
+  await t.within(7000, connection.close(), 'close()');
+  t.checkError((await t.within(1000, outcome, 'station()')).reason, ['closed', 'connection_lost', 'timeout']);
 });
 
 row('a server that never answers requests: timeout, retryable', { waits: true }, async (t) => {
