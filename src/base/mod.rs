@@ -4,6 +4,7 @@
 
 pub mod bytes;
 pub mod error;
+pub mod headers;
 pub mod id;
 pub mod limits;
 pub mod time;

@@ -28,3 +28,205 @@ pub mod memory;
 pub mod nats;
 pub mod terms;
 
+use crate::base::error::Error;
+use crate::base::time::Now;
+use crate::base::value::JsonReader;
+use crate::link::exchange::Exchange;
+use crate::link::session::Session;
+use std::rc::Rc;
+use terms::{Done, GroupFacts, GroupSpec, Lack, StationFacts, StationReport, StationSpec};
+
+/// The brokers of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A Memphis broker.
+    Memphis,
+    /// A NATS server with JetStream.
+    Nats,
+    /// RabbitMQ Streams.
+    RabbitMq,
+    /// KubeMQ.
+    KubeMq,
+    /// The broker inside this package.
+    Memory,
+}
+
+impl Kind {
+    /// By the contract's name; an error for those that this build does not carry.
+    pub fn by_name(name: &str) -> Result<Kind, Error> {
+        match name {
+            #[cfg(feature = "memory")]
+            "memory" => Ok(Kind::Memory),
+            #[cfg(feature = "nats")]
+            "nats" => Ok(Kind::Nats),
+            _ => Err(Error::new(crate::base::error::Kind::NotSupported, format!("the broker {name} is not in this version of the package"))
+                .hint("This version has nats and memory; the others come with later ones.")),
+        }
+    }
+
+    /// The contract's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Memphis => "memphis",
+            Kind::Nats => "nats",
+            Kind::RabbitMq => "rabbitmq",
+            Kind::KubeMq => "kubemq",
+            Kind::Memory => "memory",
+        }
+    }
+
+    /// The port of the contract where a host is given without one.
+    pub fn port(self) -> u16 {
+        match self {
+            Kind::Memphis => 7770,
+            Kind::KubeMq => 9090,
+            Kind::RabbitMq => 5552,
+            Kind::Nats | Kind::Memory => 8080,
+        }
+    }
+
+    /// Station names may have capitals.
+    pub fn capitals(self) -> bool {
+        self == Kind::Nats
+    }
+
+    /// What of the contract is not offered, and why.
+    pub fn lacks(self) -> &'static [Lack] {
+        match self {
+            #[cfg(feature = "memory")]
+            Kind::Memory => memory::LACKS,
+            #[cfg(feature = "nats")]
+            Kind::Nats => nats::LACKS,
+            _ => &[],
+        }
+    }
+
+    /// The application's headers in a header block of this broker.
+    pub fn headers(self, head: &[u8]) -> Vec<(String, String)> {
+        match self {
+            #[cfg(feature = "memory")]
+            Kind::Memory => memory::headers(head),
+            #[cfg(feature = "nats")]
+            Kind::Nats => nats::head::visible(head),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The message id in a header block of this broker.
+    pub fn msg_id(self, head: &[u8]) -> Option<String> {
+        match self {
+            #[cfg(feature = "memory")]
+            Kind::Memory => memory::msg_id(head),
+            #[cfg(feature = "nats")]
+            Kind::Nats => nats::head::msg_id(head),
+            _ => None,
+        }
+    }
+}
+
+/// Make the session of a broker. `name` is that of a memory broker; `wake` asks for the end of a turn.
+pub fn session(kind: Kind, name: &str, json: JsonReader, wake: Rc<dyn Fn()>) -> Box<dyn Session> {
+    match kind {
+        #[cfg(feature = "memory")]
+        Kind::Memory => Box::new(memory::MemorySession::new(name, wake)),
+        _ => Box::new(nats::session::NatsSession::new(json, nats::API)),
+    }
+}
+
+/// The operations of a broker.
+#[derive(Clone)]
+pub enum Ops {
+    /// The broker inside this package.
+    #[cfg(feature = "memory")]
+    Memory(memory::Ops, Exchange),
+    /// A NATS server.
+    #[cfg(feature = "nats")]
+    Nats(nats::api::Api),
+}
+
+impl Ops {
+    /// The operations of a broker; `name` is that of a memory broker.
+    pub fn new(kind: Kind, name: &str, exchange: Exchange) -> Ops {
+        match kind {
+            #[cfg(feature = "memory")]
+            Kind::Memory => Ops::Memory(memory::Ops::new(name), exchange),
+            _ => Ops::Nats(nats::api::Api::new(exchange, nats::API)),
+        }
+    }
+
+    fn now(exchange: &Exchange) -> Now {
+        exchange.0.now()
+    }
+
+    /// Find a station; `None` if there is none.
+    pub async fn find(&self, name: &str) -> Done<Option<StationFacts>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, _) => ops.find(name),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::station::find(api, name).await,
+        }
+    }
+
+    /// Create what is missing of a station; what exists is left as it is.
+    pub async fn station(&self, name: &str, spec: &StationSpec) -> Done<StationFacts> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => ops.station(Ops::now(exchange), name, spec),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::station::ensure(api, name, spec).await,
+        }
+    }
+
+    /// Remove a station.
+    pub async fn destroy(&self, facts: &StationFacts) -> Done<()> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, _) => ops.destroy(&facts.name),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::station::destroy(api, facts).await,
+        }
+    }
+
+    /// What a station holds.
+    pub async fn report(&self, name: &str) -> Done<StationReport> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => ops.report(Ops::now(exchange), name),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::station::report(api, name).await,
+        }
+    }
+
+    /// Create a group where it is missing; join it where it is.
+    pub async fn group(&self, facts: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => ops.group(Ops::now(exchange), facts, spec),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::group::ensure(api, facts, spec).await,
+        }
+    }
+
+    /// Remove a group; with `given_back`, only if no other member shows. Says whether it was removed.
+    pub async fn remove_group(&self, facts: &StationFacts, group: &str, given_back: Option<u64>) -> Done<bool> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => ops.remove_group(Ops::now(exchange), facts, group, given_back.is_some()),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::group::remove(api, facts, group, given_back).await,
+        }
+    }
+
+    /// The last sequence a group is done with in a partition; `None` if nothing yet.
+    pub async fn position(&self, facts: &StationFacts, group: &str, partition: u32) -> Done<Option<u64>> {
+        let place = facts.places.iter().find(|place| place.partition == partition);
+        let place = place.ok_or_else(|| Error::argument(format!("the station has no partition {partition}")))?;
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => ops.position(Ops::now(exchange), &place.station, group, partition),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => nats::group::position(api, place, group).await,
+        }
+    }
+}

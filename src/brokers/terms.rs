@@ -130,19 +130,6 @@ pub struct GroupFacts {
     pub broker_counts: bool,
 }
 
-/// What the broker says about itself, for `ping()`.
-#[derive(Clone, Debug, Default)]
-pub struct ServerFacts {
-    /// The product's name.
-    pub product: &'static str,
-    /// Its version.
-    pub version: Option<String>,
-    /// The server's own name.
-    pub host: Option<String>,
-    /// Largest message it takes.
-    pub max_payload: Option<u64>,
-}
-
 /// A capability of the contract, and why the broker lacks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lack {

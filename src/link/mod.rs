@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod exchange;
 pub mod machine;
 pub mod outbox;
 pub mod receipts;

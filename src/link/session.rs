@@ -232,6 +232,19 @@ pub enum Output {
     Leaving,
 }
 
+/// What a broker says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// The product's name.
+    pub product: &'static str,
+    /// Its version.
+    pub version: Option<String>,
+    /// The server's own name.
+    pub host: Option<String>,
+    /// Largest message it takes, with its headers, in bytes.
+    pub max_payload: Option<u64>,
+}
+
 /// One broker's protocol on one connection.
 pub trait Session {
     /// Take an input. Call [`Session::poll`] until it is empty afterwards, before the next input.
@@ -244,6 +257,8 @@ pub trait Session {
     fn deadline(&self) -> Option<Time>;
     /// The bytes that arrivals with [`Source::Own`] point to; good until the next call.
     fn own(&self) -> &[u8];
+    /// What the broker said about itself: product, version, its own name, largest message.
+    fn server(&self) -> ServerFacts;
     /// Ask for a sign of life.
     fn probe(&mut self, now: Now, out: &mut Outbox);
 

@@ -7,7 +7,7 @@ use super::session::wake_all;
 use super::stations::Membership;
 use super::store::Store;
 use crate::base::time::Now;
-use crate::brokers::terms::{Done, GroupFacts, GroupSpec, ServerFacts, StationFacts, StationReport, StationSpec};
+use crate::brokers::terms::{Done, GroupFacts, GroupSpec, StationFacts, StationReport, StationSpec};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -70,15 +70,5 @@ impl Ops {
     /// The last sequence up to which a group is done with a partition; `None` if there is nothing yet.
     pub fn position(&self, now: Now, station: &str, group: &str, partition: u32) -> Done<Option<u64>> {
         self.store.borrow_mut().position(now, station, group, partition)
-    }
-
-    /// What `ping()` says.
-    pub fn server(&self) -> ServerFacts {
-        ServerFacts {
-            product: "memory",
-            version: Some(env!("CARGO_PKG_VERSION").into()),
-            host: None,
-            max_payload: Some(super::MESSAGE_MAX as u64),
-        }
     }
 }

@@ -115,6 +115,10 @@ impl Session for MemorySession {
         &self.own
     }
 
+    fn server(&self) -> crate::link::session::ServerFacts {
+        super::server()
+    }
+
     fn probe(&mut self, _now: Now, _out: &mut Outbox) {
         self.outputs.push_back(Output::Alive);
     }

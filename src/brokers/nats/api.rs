@@ -1,0 +1,239 @@
+//! Questions to the JetStream API: bodies, answers, and what their errors mean.
+//!
+//! Source: jetstream.md sections 2.3 and 8.1. Knows nothing of stations and groups beyond their names.
+
+use crate::base::bytes::{push_decimal, push_json_string};
+use crate::base::error::{Error, Kind};
+use crate::base::limits;
+use crate::base::time::Millis;
+use crate::base::value::Value;
+use crate::link::exchange::{Answer, Exchange};
+use crate::link::session::Request;
+
+/// An error of the API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// An answer with this `err_code` and text.
+    Api(u32, String),
+    /// No answer, or none that can be read.
+    Link(Error),
+}
+
+/// What to ask of JetStream.
+#[derive(Clone)]
+pub struct Api {
+    exchange: Exchange,
+    prefix: String,
+}
+
+impl Api {
+    /// `prefix` is that of the API subjects, `$JS.API` by default.
+    pub fn new(exchange: Exchange, prefix: &str) -> Api {
+        Api { exchange, prefix: prefix.into() }
+    }
+
+    /// What it stands on.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// Put a question; it leaves at once.
+    pub fn begin(&self, to: &str, body: Vec<u8>) -> Pending<'_> {
+        let request = Request { to: format!("{}.{to}", self.prefix), body };
+        Pending { api: self, answer: self.exchange.ask(request.clone(), limits::REQUEST), request }
+    }
+
+    /// Put a question and wait for the answer.
+    pub async fn ask(&self, to: &str, body: Vec<u8>) -> Result<Value, Refusal> {
+        self.begin(to, body).answer().await
+    }
+}
+
+/// A question that is on its way.
+pub struct Pending<'a> {
+    api: &'a Api,
+    answer: Answer,
+    request: Request,
+}
+
+impl Pending<'_> {
+    /// Wait for its answer. Questions may be repeated: reads change nothing, creates and deletes are idempotent.
+    pub async fn answer(self) -> Result<Value, Refusal> {
+        let exchange = &self.api.exchange;
+        let end = exchange.0.now().mono + limits::REQUEST;
+        let mut answer = self.answer;
+        let mut pause = limits::NOT_NOW_FIRST;
+        loop {
+            let refusal = match read(exchange, answer.await) {
+                Ok(value) => return Ok(value),
+                Err(refusal) => refusal,
+            };
+            // No responders, no leader at present, temporarily unavailable: ordinary weather in a cluster.
+            let weather = matches!(refusal, Refusal::Api(503 | 10008 | 10009 | 10004 | 10007 | 10118 | 10119, _));
+            if !weather || exchange.0.now().mono + pause >= end {
+                return Err(refusal);
+            }
+            exchange.pause(pause).await;
+            pause = Millis(pause.0.saturating_mul(2));
+            answer = exchange.ask(self.request.clone(), limits::REQUEST);
+        }
+    }
+}
+
+fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) -> Result<Value, Refusal> {
+    let reply = reply.map_err(Refusal::Link)?;
+    if reply.status != 0 {
+        return Err(Refusal::Api(reply.status, "no responders".into()));
+    }
+    let Some(value) = exchange.0.json().read(&reply.body) else {
+        let error = Error::new(Kind::Protocol, "JetStream answered with something that is not JSON");
+        return Err(Refusal::Link(error.said(String::from_utf8_lossy(&reply.body).chars().take(200).collect::<String>())));
+    };
+    let error = value.get("error");
+    match error.get("err_code").whole().or(error.get("code").whole()) {
+        None => Ok(value),
+        Some(code) => {
+            let text = error.get("description").text().unwrap_or_default().to_string();
+            Err(Refusal::Api(u32::try_from(code).unwrap_or(0), text))
+        }
+    }
+}
+
+impl Refusal {
+    /// The number, if the API answered.
+    pub fn code(&self) -> u32 {
+        match self {
+            Refusal::Api(code, _) => *code,
+            Refusal::Link(_) => 0,
+        }
+    }
+
+    /// As the application sees it (jetstream.md section 8.1).
+    pub fn error(self, station: &str) -> Error {
+        let (code, text) = match self {
+            Refusal::Link(error) => return error.at(station),
+            Refusal::Api(code, text) => (code, text),
+        };
+        let kind = match code {
+            10059 | 10014 => return super::session::gone(station, code),
+            503 | 10039 | 10076 => {
+                return Error::new(Kind::NotSupported, "this server or account has no JetStream")
+                    .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account.")
+                    .at(station)
+                    .code(code);
+            }
+            10058 | 10148 | 10013 | 10065 => Kind::AlreadyExists,
+            10185 => Kind::NotSupported,
+            10008 | 10009 | 10004 | 10007 | 10118 | 10119 => Kind::Timeout,
+            _ => Kind::Rejected,
+        };
+        let hint = match code {
+            10065 => "Another stream captures the station's subjects; choose another name.",
+            10074 | 10005 => "The cluster has too few servers for that many replicas.",
+            10113 => "The account demands a size limit: use retentionType \"bytes\".",
+            10026 | 10027 => "The account's limit of streams or consumers is reached.",
+            10025 => "The server does not know one of the fields in extra.",
+            10099 => "A work queue has one group.",
+            10023 | 10028 | 10047 | 10002 => "The server or the account is full.",
+            _ => "The broker's own code is in serverCode; its text is the message.",
+        };
+        Error::new(kind, format!("JetStream refused: {text}")).hint(hint).at(station).code(code).retryable(matches!(kind, Kind::Timeout))
+    }
+}
+
+/// A JSON object being written. Later members of the same name replace earlier ones.
+#[derive(Clone, Debug, Default)]
+pub struct Body {
+    members: Vec<(String, Vec<u8>)>,
+}
+
+impl Body {
+    fn set(&mut self, key: &str, value: Vec<u8>) {
+        match self.members.iter_mut().find(|(known, _)| known == key) {
+            Some(member) => member.1 = value,
+            None => self.members.push((key.into(), value)),
+        }
+    }
+
+    /// A text.
+    pub fn text(mut self, key: &str, value: &str) -> Body {
+        let mut text = Vec::new();
+        push_json_string(&mut text, value);
+        self.set(key, text);
+        self
+    }
+
+    /// A whole number.
+    pub fn number(mut self, key: &str, value: i64) -> Body {
+        let mut text = Vec::new();
+        if value < 0 {
+            text.push(b'-');
+        }
+        push_decimal(&mut text, value.unsigned_abs());
+        self.set(key, text);
+        self
+    }
+
+    /// A boolean.
+    pub fn flag(mut self, key: &str, value: bool) -> Body {
+        self.set(key, if value { b"true".to_vec() } else { b"false".to_vec() });
+        self
+    }
+
+    /// An array of texts.
+    pub fn texts(mut self, key: &str, values: &[&str]) -> Body {
+        let mut text = vec![b'['];
+        for (at, value) in values.iter().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            push_json_string(&mut text, value);
+        }
+        text.push(b']');
+        self.set(key, text);
+        self
+    }
+
+    /// An object.
+    pub fn object(mut self, key: &str, value: Body) -> Body {
+        self.set(key, value.finish());
+        self
+    }
+
+    /// The text.
+    pub fn finish(self) -> Vec<u8> {
+        let mut text = vec![b'{'];
+        for (at, (key, value)) in self.members.into_iter().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            push_json_string(&mut text, &key);
+            text.push(b':');
+            text.extend_from_slice(&value);
+        }
+        text.push(b'}');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_are_json_and_the_last_word_counts() {
+        let body = Body::default().text("a", "x\"y").number("n", -1).flag("f", true).texts("l", &["p", "q"]).number("n", 7);
+        let body = body.object("o", Body::default().text("k", "v")).finish();
+        assert_eq!(String::from_utf8(body).unwrap(), r#"{"a":"x\"y","n":7,"f":true,"l":["p","q"],"o":{"k":"v"}}"#);
+    }
+
+    #[test]
+    fn codes_become_kinds() {
+        let kind = |code| Refusal::Api(code, "text".into()).error("s").kind;
+        assert_eq!(kind(10059), Kind::NoSuchStation);
+        assert_eq!(kind(503), Kind::NotSupported);
+        assert_eq!(kind(10065), Kind::AlreadyExists);
+        assert_eq!(kind(10052), Kind::Rejected);
+        assert_eq!(kind(10008), Kind::Timeout);
+    }
+}

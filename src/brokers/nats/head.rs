@@ -1,0 +1,99 @@
+//! Header blocks: how ours are written, and what an application sees of any.
+//!
+//! ```text
+//! NATS/1.0 CR LF  Name: value CR LF ...  CR LF
+//! ```
+//!
+//! Source: jetstream.md sections 1.6 and 3.3. Knows nothing of sessions.
+
+use super::wire;
+use crate::base::error::{Error, Kind};
+use crate::base::headers::{check, check_id};
+use crate::link::session::Draft;
+
+/// Largest header block a stream takes (jetstream.md section 3.2, error 10097).
+const HEAD_MAX: usize = 65_535;
+
+const MSG_ID: &str = "Nats-Msg-Id";
+
+/// Append the draft's header block, if it needs one, and its payload; the block's length comes back.
+pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result<u32, Error> {
+    let start = into.len();
+    if draft.msg_id.is_some() || !draft.headers.is_empty() {
+        into.extend_from_slice(b"NATS/1.0\r\n");
+        if let Some(id) = draft.msg_id {
+            check_id(id)?;
+            push(into, MSG_ID, id);
+        }
+        for (name, value) in draft.headers {
+            check(name, value)?;
+            push(into, name, value);
+        }
+        into.extend_from_slice(b"\r\n");
+    }
+    let head = into.len().saturating_sub(start);
+    let total = head.saturating_add(draft.data.len());
+    if head > HEAD_MAX {
+        return Err(Error::new(Kind::TooLarge, format!("the headers have {head} bytes, the broker takes {HEAD_MAX}"))
+            .hint("Put large values into the payload."));
+    }
+    if total as u64 > max_payload {
+        return Err(Error::new(Kind::TooLarge, format!("the message has {total} bytes with its headers, the broker takes {max_payload}"))
+            .hint("Split the message, or raise max_payload in the server's configuration."));
+    }
+    into.extend_from_slice(draft.data);
+    Ok(u32::try_from(head).unwrap_or(u32::MAX))
+}
+
+fn push(into: &mut Vec<u8>, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        into.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// What an application sees of a block: its own headers. The broker's are left out.
+pub fn visible(head: &[u8]) -> Vec<(String, String)> {
+    let own = |name: &[u8]| !name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    wire::fields(head).filter(|(name, _)| own(name)).map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// The message's id.
+pub fn msg_id(head: &[u8]) -> Option<String> {
+    wire::field(head, MSG_ID).filter(|id| !id.is_empty()).map(|id| String::from_utf8_lossy(id).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft<'a>(headers: &'a [(&'a str, &'a str)], msg_id: Option<&'a str>, data: &'a [u8]) -> Draft<'a> {
+        Draft { headers, msg_id, data }
+    }
+
+    #[test]
+    fn the_id_comes_first_with_one_blank() {
+        let mut bytes = Vec::new();
+        let head = encode(&draft(&[("k", "v")], Some("m-1"), b"body"), 1000, &mut bytes).unwrap();
+        assert_eq!(bytes, b"NATS/1.0\r\nNats-Msg-Id: m-1\r\nk: v\r\n\r\nbody");
+        assert_eq!(msg_id(&bytes[..head as usize]).as_deref(), Some("m-1"));
+        assert_eq!(visible(&bytes[..head as usize]), [("k".to_string(), "v".to_string())]);
+    }
+
+    #[test]
+    fn no_headers_no_block() {
+        let mut bytes = Vec::new();
+        assert_eq!(encode(&draft(&[], None, b"body"), 4, &mut bytes), Ok(0));
+        assert_eq!(bytes, b"body");
+    }
+
+    #[test]
+    fn limits_are_the_brokers() {
+        let error = encode(&draft(&[], None, b"body"), 3, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind, Kind::TooLarge);
+        let long = "x".repeat(70_000);
+        let error = encode(&draft(&[("k", &long)], None, b""), 1 << 20, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind, Kind::TooLarge);
+        assert!(encode(&draft(&[("k", "a\nb")], None, b""), 1 << 20, &mut Vec::new()).is_err());
+    }
+}

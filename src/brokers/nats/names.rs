@@ -1,0 +1,27 @@
+//! What things are called on the server (jetstream.md section 2.2).
+
+/// A name as one token of a subject and as the name of a stream or durable: dots become `#`, which no name of ours has.
+pub fn token(name: &str) -> String {
+    name.replace('.', "#")
+}
+
+/// The stream of a partition. Partition 1 carries the plain name, so other clients find the station under its own.
+pub fn stream(token: &str, partition: u32) -> String {
+    if partition == 1 { token.into() } else { format!("{token}${partition}") }
+}
+
+/// The one subject of a partition.
+pub fn subject(token: &str, partition: u32) -> String {
+    format!("stations.{token}.{partition}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_map_one_to_one() {
+        let t = token("orders.eu");
+        assert_eq!((stream(&t, 1), stream(&t, 2), subject(&t, 2)), ("orders#eu".into(), "orders#eu$2".into(), "stations.orders#eu.2".into()));
+    }
+}

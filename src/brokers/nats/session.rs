@@ -1,0 +1,784 @@
+//! The session: logs in, gives every frame to whom it belongs, and writes commands into the outbox.
+//!
+//! ```text
+//! Idle -> Greeting (INFO came, CONNECT and PING are out) -> Up -> Idle ...
+//! ```
+//!
+//! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, and one a feed. The inbox is new on every
+//! link, so an answer meant for an older one never reaches a newer one's slot.
+//!
+//! Knows nothing of producers, consumers or repetition; does no I/O.
+
+use super::feed::{Effect, Pull, Pulls};
+use super::info::{self, Complaint, Info};
+use super::wire::{self, Deframer, Frame, Home, Msg};
+use super::{head, names, token};
+use crate::base::bytes::{parse_decimal, push_decimal};
+use crate::base::error::{Error, Fault, Kind};
+use crate::base::id::{parse_base36, push_base36, random_id};
+use crate::base::time::{Millis, Now, Time, Wall, earliest};
+use crate::base::value::{JsonReader, Value};
+use crate::link::outbox::Outbox;
+use crate::link::session::{
+    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot, Source, Span,
+    Verdict, WaitId,
+};
+use slab::Slab;
+use std::collections::VecDeque;
+
+/// Subscription of the inbox.
+const INBOX_SID: u32 = 1;
+/// Feeds' subscriptions begin here; a feed's number stands above the bits of its epoch.
+const FEED_SIDS: u32 = 2;
+const EPOCH_BITS: u32 = 12;
+const EPOCH_MASK: u32 = (1 << EPOCH_BITS) - 1;
+
+/// What an answer on `<inbox>.I<n>` is about.
+#[derive(Clone, Debug)]
+enum Check {
+    Route(RouteId),
+    Feed(FeedId),
+}
+
+#[derive(Debug)]
+struct Route {
+    station: String,
+    stream: String,
+    subject: String,
+    checking: bool,
+}
+
+#[derive(Debug)]
+struct Feed {
+    station: String,
+    stream: String,
+    group: String,
+    /// Raised by every subscription, so that the server forgets the pulls of the one before.
+    epoch: u32,
+    /// The epoch it was opened with; messages of an older one were meant for another feed.
+    first_epoch: u32,
+    subscribed: bool,
+    pulls: Pulls,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Greeting { connect_sent: bool },
+    Up,
+}
+
+/// A session with a NATS server.
+pub struct NatsSession {
+    json: JsonReader,
+    prefix: String,
+    phase: Phase,
+    login: Login,
+    deframer: Deframer,
+    info: Info,
+    inbox: String,
+    routes: Slab<Route>,
+    feeds: Slab<Feed>,
+    /// Epochs outlive their feeds: a late message of a closed one must not reach the next with its number.
+    epochs: Vec<u32>,
+    /// How often a slot's receipt was given up; part of its reply subject from then on.
+    generations: Vec<u32>,
+    checks: Vec<(u32, Check)>,
+    last_check: u32,
+    /// Questions on the wire, with their subjects: a refused one gets no other answer.
+    questions: Vec<(WaitId, String)>,
+    jitter: u32,
+    outputs: VecDeque<Output>,
+}
+
+impl NatsSession {
+    /// A session that has no link yet. `prefix` is that of the API subjects, `$JS.API` by default.
+    pub fn new(json: JsonReader, prefix: &str) -> NatsSession {
+        NatsSession {
+            json,
+            prefix: prefix.into(),
+            phase: Phase::Idle,
+            login: Login::default(),
+            deframer: Deframer::default(),
+            info: Info::default(),
+            inbox: String::new(),
+            routes: Slab::new(),
+            feeds: Slab::new(),
+            epochs: Vec::new(),
+            generations: Vec::new(),
+            checks: Vec::new(),
+            last_check: 0,
+            questions: Vec::new(),
+            jitter: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// What the server said about itself.
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    fn chunk(&mut self, now: Now, chunk: &[u8], out: &mut Outbox) {
+        let mut deframer = std::mem::take(&mut self.deframer);
+        let mut at = 0;
+        loop {
+            match deframer.next(chunk, &mut at) {
+                Ok(Some((Home::Chunk(start), frame, len))) => {
+                    let bytes = chunk.get(start..start.saturating_add(len)).unwrap_or_default();
+                    self.frame(now, frame, bytes, Source::Chunk, start, out);
+                }
+                Ok(Some((Home::Assembled, frame, len))) => {
+                    let bytes = deframer.assembled().get(..len).unwrap_or_default();
+                    self.frame(now, frame, bytes, Source::Own, 0, out);
+                }
+                Ok(None) => break,
+                Err(fault) => {
+                    self.garbage(fault);
+                    break;
+                }
+            }
+            if self.phase == Phase::Idle {
+                break;
+            }
+        }
+        self.deframer = deframer;
+    }
+
+    fn garbage(&mut self, fault: Fault) {
+        let error = Error::new(Kind::Protocol, format!("the server sent something that is not NATS: at byte {} should be {}", fault.at, fault.expected))
+            .hint("Is this URL the WebSocket listener of a NATS server?");
+        self.broken(error);
+    }
+
+    fn broken(&mut self, error: Error) {
+        self.phase = Phase::Idle;
+        self.outputs.push_back(Output::Broken(error));
+    }
+
+    fn frame(&mut self, now: Now, frame: Frame, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
+        match frame {
+            Frame::Msg(msg) if self.phase == Phase::Up => self.message(now, &msg, bytes, source, start, out),
+            Frame::Msg(_) => self.garbage(Fault { at: 0, expected: "no message before the login" }),
+            Frame::Ping => out.main().extend_from_slice(b"PONG\r\n"),
+            Frame::Pong if self.phase == (Phase::Greeting { connect_sent: true }) => self.up(),
+            Frame::Pong => self.outputs.push_back(Output::Alive),
+            Frame::Ok => {}
+            Frame::Info(json) => {
+                let value = bytes.get(json).and_then(|text| self.json.read(text));
+                match value {
+                    Some(value @ Value::Map(_)) => self.informed(&value, out),
+                    _ => self.garbage(Fault { at: 5, expected: "JSON in INFO" }),
+                }
+            }
+            Frame::Err(text) => {
+                let text = String::from_utf8_lossy(bytes.get(text).unwrap_or_default()).into_owned();
+                self.complained(&text);
+            }
+        }
+    }
+
+    fn informed(&mut self, value: &Value, out: &mut Outbox) {
+        let known = self.info.urls.len();
+        self.info.merge(value);
+        if self.phase == (Phase::Greeting { connect_sent: false }) {
+            if !self.info.headers {
+                let error = Error::new(Kind::NotSupported, "this NATS server has no message headers")
+                    .hint("Use nats-server 2.10 or newer, with headers left on.");
+                return self.broken(error);
+            }
+            self.phase = Phase::Greeting { connect_sent: true };
+            let main = out.main();
+            info::push_connect(main, &self.login);
+            wire::push_sub(main, &[self.inbox.as_bytes(), b".*"], INBOX_SID);
+        }
+        if self.info.urls.len() != known {
+            self.outputs.push_back(Output::Servers(self.info.urls.clone()));
+        }
+        if self.info.leaving && self.phase == Phase::Up {
+            self.outputs.push_back(Output::Leaving);
+        }
+    }
+
+    fn up(&mut self) {
+        self.phase = Phase::Up;
+        self.outputs.push_back(Output::Up);
+        for (index, _) in &self.feeds {
+            self.outputs.push_back(Output::Room(FeedId(index as u32)));
+        }
+    }
+
+    fn complained(&mut self, text: &str) {
+        match info::complaint(text) {
+            Complaint::Fatal(error) => self.broken(error),
+            Complaint::Minor => {}
+            Complaint::Subscribe(subject) => {
+                let denied = Error::new(Kind::PermissionDenied, format!("the user may not subscribe to {subject}"))
+                    .hint("The user needs the right to subscribe to _INBOX.>, where answers and messages come in.")
+                    .said(text);
+                self.broken(denied);
+            }
+            Complaint::Publish(subject) => {
+                let denied = Error::new(Kind::PermissionDenied, format!("the user may not publish to {subject}"))
+                    .hint("Ask for the rights that the README lists for producing and consuming.")
+                    .said(text);
+                self.denied(subject, &denied);
+            }
+        }
+    }
+
+    /// A refused publish gets no other answer: find out whose it was.
+    fn denied(&mut self, subject: &str, denied: &Error) {
+        if let Some(at) = self.questions.iter().position(|(_, to)| to == subject) {
+            let (wait, _) = self.questions.remove(at);
+            self.outputs.push_back(Output::Replied(wait, Err(denied.clone())));
+            return;
+        }
+        for (index, route) in &self.routes {
+            if route.subject == subject {
+                self.outputs.push_back(Output::RouteLost(RouteId(index as u32), denied.clone().at(&route.station)));
+            }
+        }
+        for (index, feed) in &self.feeds {
+            let ends = subject.strip_suffix(feed.group.as_str()).and_then(|rest| rest.strip_suffix('.'));
+            if ends.is_some_and(|rest| rest.ends_with(feed.stream.as_str()) && rest.contains(".CONSUMER.")) {
+                self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
+            }
+        }
+    }
+
+    fn message(&mut self, now: Now, msg: &Msg, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
+        let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        if msg.sid == INBOX_SID {
+            let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
+            return self.answer(now, name, part(&msg.head), part(&msg.data), out);
+        }
+        let Some(feed_id) = self.feed_of(msg.sid) else {
+            // A message for a feed that is closed: give it back at once, so that another member gets it.
+            if token::parse(part(&msg.reply)).is_some() {
+                wire::push_pub(out.acks(now.mono), &[part(&msg.reply)], &[], b"-NAK", 0);
+            }
+            return;
+        };
+        if let Some(token) = token::parse(part(&msg.reply)) {
+            if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
+                let effect = feed.pulls.message(now.mono);
+                let span = |range: &std::ops::Range<usize>| Span {
+                    at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
+                    len: u32::try_from(range.len()).unwrap_or(u32::MAX),
+                };
+                self.outputs.push_back(Output::Arrived(Arrival {
+                    feed: feed_id,
+                    source,
+                    frame: span(&(0..bytes.len())),
+                    head: span(&msg.head),
+                    data: span(&msg.data),
+                    token: span(&msg.reply),
+                    sequence: token.sequence,
+                    stamp: Wall(token.stamp),
+                    deliveries: token.deliveries,
+                }));
+                self.effect(feed_id, effect, out);
+            }
+            return;
+        }
+        let head = part(&msg.head);
+        let code = wire::status(head);
+        let pull = part(&msg.subject).rsplit(|byte| *byte == b'.').next().and_then(parse_base36);
+        if let (Some(feed), Some(pull)) = (self.feeds.get_mut(feed_id.0 as usize), pull) {
+            let pending = wire::field(head, "Nats-Pending-Messages").and_then(parse_decimal);
+            let pending = pending.and_then(|pending| u32::try_from(pending).ok());
+            let jitter = self.jitter.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            self.jitter = jitter;
+            let pull = u32::try_from(pull).unwrap_or(0);
+            let effect = feed.pulls.status(now.mono, pull, code, wire::status_text(head), pending, jitter >> 8);
+            self.effect(feed_id, effect, out);
+        }
+    }
+
+    /// The feed behind a subscription, if it is not closed.
+    fn feed_of(&self, sid: u32) -> Option<FeedId> {
+        let number = sid.checked_sub(FEED_SIDS)?;
+        let index = number >> EPOCH_BITS;
+        let feed = self.feeds.get(index as usize)?;
+        let age = |epoch: u32| epoch.wrapping_sub(feed.first_epoch) & EPOCH_MASK;
+        (age(number) <= age(feed.epoch)).then_some(FeedId(index))
+    }
+
+    fn effect(&mut self, id: FeedId, effect: Effect, out: &mut Outbox) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Room => self.outputs.push_back(Output::Room(id)),
+            Effect::Over => {
+                self.outputs.push_back(Output::AskOver(id));
+                self.outputs.push_back(Output::Room(id));
+            }
+            Effect::Check => {
+                let Some(feed) = self.feeds.get(id.0 as usize) else { return };
+                let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
+                self.check(out, &subject, Check::Feed(id));
+            }
+            Effect::Refused(why) => {
+                let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
+                let error = Error::new(Kind::Rejected, why).at(&station);
+                self.outputs.push_back(Output::FeedLost(id, error));
+            }
+        }
+    }
+
+    fn check(&mut self, out: &mut Outbox, subject: &str, check: Check) {
+        self.last_check = self.last_check.wrapping_add(1);
+        let mut name = vec![b'.', b'I'];
+        push_base36(&mut name, u64::from(self.last_check));
+        wire::push_pub(out.main(), &[subject.as_bytes()], &[self.inbox.as_bytes(), &name], b"", 0);
+        self.checks.push((self.last_check, check));
+    }
+
+    /// An answer on `<inbox>.<name>`.
+    fn answer(&mut self, now: Now, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
+        match name.split_first() {
+            Some((b'R', id)) => {
+                let Some(wait) = parse_base36(id).and_then(|id| u32::try_from(id).ok()).map(WaitId) else { return };
+                self.questions.retain(|(other, _)| *other != wait);
+                let reply = Reply { status: wire::status(head), head: head.to_vec(), body: body.to_vec() };
+                self.outputs.push_back(Output::Replied(wait, Ok(reply)));
+            }
+            Some((b'I', id)) => {
+                let id = parse_base36(id);
+                if let Some(at) = self.checks.iter().position(|(check, _)| id == Some(u64::from(*check))) {
+                    let (_, check) = self.checks.swap_remove(at);
+                    self.checked(now, check, wire::status(head), body);
+                }
+            }
+            Some(_) => self.receipt(name, head, body, out),
+            None => {}
+        }
+    }
+
+    fn checked(&mut self, now: Now, check: Check, status: u32, body: &[u8]) {
+        let code = if status == 0 { self.json.read(body).map(|value| value.get("error").get("err_code").whole().unwrap_or(0)) } else { None };
+        match check {
+            Check::Route(id) => {
+                if let Some(route) = self.routes.get_mut(id.0 as usize) {
+                    route.checking = false;
+                    if code == Some(10059) {
+                        let error = gone(&route.station, 10059);
+                        self.outputs.push_back(Output::RouteLost(id, error));
+                    }
+                }
+            }
+            Check::Feed(id) => {
+                let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
+                match code {
+                    Some(0) => feed.pulls.checked(now.mono),
+                    Some(code @ (10014 | 10059)) => {
+                        let error = gone(&feed.station, code as u32);
+                        feed.pulls.withdraw();
+                        self.outputs.push_back(Output::FeedLost(id, error));
+                    }
+                    _ => feed.pulls.unchecked(now.mono),
+                }
+            }
+        }
+    }
+
+    /// An answer to a publish: `<slot>` or `<slot>-<generation>`.
+    fn receipt(&mut self, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
+        let mut parts = name.splitn(2, |byte| *byte == b'-');
+        let slot = parts.next().and_then(parse_base36).and_then(|slot| u32::try_from(slot).ok());
+        let generation = parts.next().map_or(Some(0), parse_base36);
+        let Some(slot) = slot else { return };
+        let current = self.generations.get(slot as usize).copied().unwrap_or(0);
+        if generation != Some(u64::from(current)) {
+            return;
+        }
+        let slot = Slot(slot);
+        match wire::status(head) {
+            0 => {}
+            503 => {
+                self.outputs.push_back(Output::NotNow(slot));
+                return self.suspect(head, out);
+            }
+            status => {
+                let error = Error::new(Kind::Rejected, "the broker refused the message").code(status);
+                return self.outputs.push_back(Output::Refused(slot, error));
+            }
+        }
+        let output = match ack(body) {
+            Some((sequence, duplicate)) => Output::Stored { slot, sequence, duplicate },
+            None => match self.json.read(body) {
+                Some(value) => refused(slot, &value),
+                None => Output::Refused(slot, unknown_answer()),
+            },
+        };
+        self.outputs.push_back(output);
+    }
+
+    /// The first "nobody listens" for a route asks whether its stream still exists.
+    fn suspect(&mut self, head: &[u8], out: &mut Outbox) {
+        let subject = wire::field(head, "Nats-Subject").map(|subject| String::from_utf8_lossy(subject).into_owned());
+        let mut streams = Vec::new();
+        for (index, route) in &mut self.routes {
+            // Servers before 2.12 do not name the subject: then every route is asked about.
+            if !route.checking && subject.as_ref().is_none_or(|subject| *subject == route.subject) {
+                route.checking = true;
+                streams.push((RouteId(index as u32), route.stream.clone()));
+            }
+        }
+        for (id, stream) in streams {
+            let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
+            self.check(out, &subject, Check::Route(id));
+        }
+    }
+
+    fn push_pull(&mut self, out: &mut Outbox, id: FeedId, pull: Pull) {
+        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
+        let mut reply = vec![b'.'];
+        push_base36(&mut reply, u64::from(id.0));
+        reply.push(b'.');
+        push_base36(&mut reply, u64::from(feed.epoch));
+        reply.push(b'.');
+        let main = out.main();
+        if !feed.subscribed {
+            // The subscription goes out before the first pull: its message may come with the answer.
+            feed.subscribed = true;
+            wire::push_sub(main, &[self.inbox.as_bytes(), &reply, b"*"], sid(id, feed.epoch));
+        }
+        push_base36(&mut reply, u64::from(pull.id));
+        let mut body = Vec::with_capacity(80);
+        body.extend_from_slice(b"{\"batch\":");
+        push_decimal(&mut body, u64::from(pull.batch));
+        let mut number = |key: &[u8], value: u64| {
+            body.extend_from_slice(key);
+            push_decimal(&mut body, value);
+        };
+        if pull.bytes > 0 {
+            number(b",\"max_bytes\":", pull.bytes);
+        }
+        match pull.expires {
+            Some(expires) => number(b",\"expires\":", expires.nanos()),
+            None => body.extend_from_slice(b",\"no_wait\":true"),
+        }
+        if let Some(heartbeat) = pull.heartbeat {
+            body.extend_from_slice(b",\"idle_heartbeat\":");
+            push_decimal(&mut body, heartbeat.nanos());
+        }
+        body.push(b'}');
+        let subject = [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
+        wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
+    }
+
+    fn tick(&mut self, now: Now, out: &mut Outbox) {
+        if self.phase != Phase::Up {
+            return;
+        }
+        let due: Vec<_> = self.feeds.iter().filter(|(_, feed)| feed.pulls.deadline().is_some_and(|at| at <= now.mono)).map(|(index, _)| index).collect();
+        for index in due {
+            let Some(feed) = self.feeds.get_mut(index) else { continue };
+            let (pull, effect) = feed.pulls.tick(now.mono);
+            let id = FeedId(index as u32);
+            if let Some(pull) = pull {
+                self.push_pull(out, id, pull);
+            }
+            self.effect(id, effect, out);
+        }
+    }
+
+    fn opened(&mut self, login: &Login, random: [u8; 8]) {
+        self.phase = Phase::Greeting { connect_sent: false };
+        self.login = login.clone();
+        self.deframer.reset();
+        self.inbox = format!("_INBOX.{}", random_id(random));
+        self.jitter = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
+        self.info = Info::default();
+    }
+
+    fn closed(&mut self) {
+        self.phase = Phase::Idle;
+        self.deframer.reset();
+        self.checks.clear();
+        self.questions.clear();
+        self.generations.clear();
+        for (_, route) in &mut self.routes {
+            route.checking = false;
+        }
+        for (_, feed) in &mut self.feeds {
+            feed.subscribed = false;
+            feed.pulls.link_lost();
+        }
+    }
+}
+
+impl Session for NatsSession {
+    fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox) {
+        match input {
+            Input::Opened { login, random, .. } => self.opened(login, random),
+            Input::Chunk(chunk) if self.phase != Phase::Idle => self.chunk(now, chunk, out),
+            Input::Chunk(_) => {}
+            Input::Closed => self.closed(),
+            Input::Tick => self.tick(now, out),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        if self.phase != Phase::Up {
+            return None;
+        }
+        self.feeds.iter().fold(None, |at, (_, feed)| earliest(at, feed.pulls.deadline()))
+    }
+
+    fn own(&self) -> &[u8] {
+        self.deframer.assembled()
+    }
+
+    fn server(&self) -> ServerFacts {
+        let Info { version, name, max_payload, .. } = self.info.clone();
+        ServerFacts { product: "nats-server", version, host: name, max_payload: Some(max_payload) }
+    }
+
+    fn probe(&mut self, _now: Now, out: &mut Outbox) {
+        if self.phase == Phase::Up {
+            out.main().extend_from_slice(b"PING\r\n");
+        }
+    }
+
+    fn open_route(&mut self, place: &Place) -> RouteId {
+        let route = Route { station: place.station.clone(), stream: place.store.clone(), subject: place.address.clone(), checking: false };
+        RouteId(self.routes.insert(route) as u32)
+    }
+
+    fn close_route(&mut self, route: RouteId) {
+        self.routes.try_remove(route.0 as usize);
+    }
+
+    fn encode(&self, draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
+        head::encode(draft, self.info.max_payload, into)
+    }
+
+    fn publish(&mut self, _now: Now, out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32) {
+        let Some(route) = self.routes.get(route.0 as usize) else { return };
+        let mut name = [b'.'; 1].to_vec();
+        push_base36(&mut name, u64::from(slot.0));
+        if let Some(generation) = self.generations.get(slot.0 as usize).filter(|generation| **generation > 0) {
+            name.push(b'-');
+            push_base36(&mut name, u64::from(*generation));
+        }
+        wire::push_pub(out.main(), &[route.subject.as_bytes()], &[self.inbox.as_bytes(), &name], message, head as usize);
+    }
+
+    fn forget(&mut self, slot: Slot) {
+        let index = slot.0 as usize;
+        if self.generations.len() <= index {
+            self.generations.resize(index.saturating_add(1), 0);
+        }
+        if let Some(generation) = self.generations.get_mut(index) {
+            *generation = generation.wrapping_add(1);
+        }
+    }
+
+    fn open_feed(&mut self, _now: Now, _out: &mut Outbox, spec: &FeedSpec) -> FeedId {
+        let feed = Feed {
+            station: spec.place.station.clone(),
+            stream: spec.place.store.clone(),
+            group: names::token(&spec.group),
+            epoch: 0,
+            first_epoch: 0,
+            subscribed: false,
+            pulls: Pulls::default(),
+        };
+        let index = self.feeds.insert(feed);
+        if self.epochs.len() <= index {
+            self.epochs.resize(index.saturating_add(1), 0);
+        }
+        let epoch = self.next_epoch(index);
+        if let Some(feed) = self.feeds.get_mut(index) {
+            feed.epoch = epoch;
+            feed.first_epoch = epoch;
+        }
+        FeedId(index as u32)
+    }
+
+    fn close_feed(&mut self, now: Now, out: &mut Outbox, feed: FeedId) {
+        self.withdraw(now, out, feed);
+        self.feeds.try_remove(feed.0 as usize);
+    }
+
+    fn ask(&mut self, now: Now, out: &mut Outbox, id: FeedId, ask: Ask) {
+        if self.phase != Phase::Up || ask.messages == 0 {
+            return;
+        }
+        // A byte limit costs a status message a pull: it is left out where the number of messages keeps it anyway.
+        let bytes = if u64::from(ask.messages).saturating_mul(self.info.max_payload) <= ask.bytes { 0 } else { ask.bytes };
+        let pull = self.feeds.get_mut(id.0 as usize).and_then(|feed| feed.pulls.ask(now.mono, Ask { bytes, ..ask }));
+        if let Some(pull) = pull {
+            self.push_pull(out, id, pull);
+        }
+    }
+
+    fn asked(&self, feed: FeedId) -> u32 {
+        self.feeds.get(feed.0 as usize).map_or(0, |feed| feed.pulls.asked())
+    }
+
+    fn withdraw(&mut self, _now: Now, out: &mut Outbox, id: FeedId) {
+        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
+        if feed.pulls.is_idle() && feed.pulls.asked() == 0 && !feed.subscribed {
+            return;
+        }
+        feed.pulls.withdraw();
+        if feed.subscribed {
+            // Without its subscription a pull gets nothing any more; the next ask makes a new one.
+            feed.subscribed = false;
+            if self.phase == Phase::Up {
+                wire::push_unsub(out.main(), sid(id, feed.epoch));
+            }
+            let epoch = self.next_epoch(id.0 as usize);
+            if let Some(feed) = self.feeds.get_mut(id.0 as usize) {
+                feed.epoch = epoch;
+            }
+        }
+    }
+
+    fn settle(&mut self, now: Now, out: &mut Outbox, _feed: FeedId, token: &[u8], verdict: &Verdict, confirm: Option<WaitId>) {
+        let delay;
+        let bury;
+        let body: &[u8] = match verdict {
+            Verdict::Ack => b"+ACK",
+            Verdict::Nack => b"-NAK",
+            Verdict::Delay(span) => {
+                delay = delay_body(*span);
+                &delay
+            }
+            Verdict::Bury(reason) => {
+                bury = format!("+TERM {}", reason.replace(['\r', '\n'], " "));
+                bury.as_bytes()
+            }
+            Verdict::Extend(_) => b"+WPI",
+        };
+        match confirm {
+            None => wire::push_pub(out.acks(now.mono), &[token], &[], body, 0),
+            Some(wait) => {
+                let mut name = vec![b'.', b'R'];
+                push_base36(&mut name, u64::from(wait.0));
+                wire::push_pub(out.main(), &[token], &[self.inbox.as_bytes(), &name], body, 0);
+            }
+        }
+    }
+
+    fn request(&mut self, _now: Now, out: &mut Outbox, wait: WaitId, request: &Request) {
+        let mut name = vec![b'.', b'R'];
+        push_base36(&mut name, u64::from(wait.0));
+        wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, 0);
+        self.questions.push((wait, request.to.clone()));
+    }
+}
+
+impl NatsSession {
+    fn next_epoch(&mut self, index: usize) -> u32 {
+        self.epochs.get_mut(index).map_or(0, |epoch| {
+            *epoch = epoch.wrapping_add(1);
+            *epoch
+        })
+    }
+}
+
+fn sid(feed: FeedId, epoch: u32) -> u32 {
+    (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK).saturating_add(FEED_SIDS)
+}
+
+fn delay_body(span: Millis) -> Vec<u8> {
+    let mut body = b"-NAK {\"delay\":".to_vec();
+    push_decimal(&mut body, span.nanos());
+    body.push(b'}');
+    body
+}
+
+/// A `PubAck` without the JSON reader: sequence and whether it was a duplicate. `None` for anything unusual.
+fn ack(body: &[u8]) -> Option<(u64, bool)> {
+    const SEQ: &[u8] = b"\"seq\":";
+    if !body.starts_with(b"{\"stream\":") {
+        return None;
+    }
+    let at = memchr::memmem::find(body, SEQ)?.saturating_add(SEQ.len());
+    let rest = body.get(at..)?.trim_ascii_start();
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    let sequence = parse_decimal(rest.get(..end)?).filter(|sequence| *sequence > 0)?;
+    match rest.get(end..)? {
+        b"}" => Some((sequence, false)),
+        b",\"duplicate\": true}" | b",\"duplicate\":true}" => Some((sequence, true)),
+        _ => None,
+    }
+}
+
+/// A `PubAck` that the fast path did not know.
+fn refused(slot: Slot, value: &Value) -> Output {
+    let error = value.get("error");
+    let code = error.get("err_code").whole().and_then(|code| u32::try_from(code).ok());
+    let Some(code) = code else {
+        return match (value.get("stream").text(), value.get("seq").whole()) {
+            (Some(_), Some(sequence)) if sequence > 0 => Output::Stored { slot, sequence, duplicate: value.get("duplicate").truth() },
+            _ => Output::Refused(slot, unknown_answer()),
+        };
+    };
+    let text = error.get("description").text().unwrap_or_default().to_string();
+    match code {
+        // Not decided yet, or too busy: not stored for now (jetstream.md section 3.2).
+        10158 | 10163 | 10167 | 10210 | 10211 => Output::NotNow(slot),
+        10054 | 10097 => Output::Refused(slot, Error::new(Kind::TooLarge, text).code(code).hint("The stream's own limit is smaller than the server's.")),
+        10077 | 10002 | 10047 | 10028 | 10023 => {
+            let full = Error::new(Kind::Rejected, text).code(code).retryable(true).hint("The station or the server is full; try again when messages have gone.");
+            Output::Refused(slot, full)
+        }
+        _ => Output::Refused(slot, Error::new(Kind::Rejected, text).code(code)),
+    }
+}
+
+fn unknown_answer() -> Error {
+    Error::new(Kind::Protocol, "something that is not a stream answered the message")
+        .hint("Another program listens on the station's subject.")
+        .maybe_delivered(false)
+}
+
+/// A stream or a durable that is not there any more.
+pub fn gone(station: &str, code: u32) -> Error {
+    let (text, hint) = if code == 10014 {
+        ("the consumer group has been removed from the broker", "Somebody destroyed the group; make the consumer again to create it.")
+    } else {
+        ("the station does not exist any more", "Make the station, the producer or the consumer again to create it.")
+    };
+    Error::new(Kind::NoSuchStation, text).hint(hint).at(station).code(code)
+}
+
+/// The body of the fuzz target: whatever a server sends after the login, in pieces, nothing panics and every arrival
+/// lies inside the bytes it came with.
+pub fn fuzz(json: JsonReader, bytes: &[u8]) {
+    let now = Now { mono: Time(0), wall: Wall(0) };
+    let mut session = NatsSession::new(json, "$JS.API");
+    let mut out = Outbox::default();
+    session.handle(now, Input::Opened { login: &Login::default(), secure: false, random: [7; 8] }, &mut out);
+    session.handle(now, Input::Chunk(b"INFO {\"headers\":true,\"max_payload\":1000}\r\nPONG\r\n"), &mut out);
+    let place = Place { station: "a".into(), partition: 1, store: "a".into(), address: "stations.a.1".into() };
+    let route = session.open_route(&place);
+    let feed = session.open_feed(now, &mut out, &FeedSpec { place, group: "g".into(), auto_ack: false, ack_time: Millis(1000) });
+    session.publish(now, &mut out, route, Slot(0), b"x", 0);
+    session.ask(now, &mut out, feed, Ask { messages: 10, bytes: 0, wait: crate::link::session::Wait::Standing });
+    let step = bytes.first().map_or(1, |byte| usize::from(*byte).saturating_add(1));
+    for chunk in bytes.chunks(step) {
+        session.handle(now, Input::Chunk(chunk), &mut out);
+        while let Some(output) = session.poll() {
+            if let Output::Arrived(arrival) = output {
+                let home = if arrival.source == Source::Chunk { chunk } else { session.own() };
+                for span in [arrival.frame, arrival.head, arrival.data, arrival.token] {
+                    assert!((span.at as usize).saturating_add(span.len as usize) <= home.len());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The machines of one connection, and how an input goes through them.
+//!
+//! The link's machine, the broker's session, producers, consumers and questions live here side by side; what one says
+//! is given to the other in [`Connection::drain`], and nowhere else. Does no I/O: what has to be done outside is said
+//! by [`Connection::poll`].
+
+use super::consumer::{Consumers, Todo};
+use super::context::Context;
+use super::options::Connect;
+use super::producer::Producers;
+use super::turn::{OpId, Row, Status, Turn};
+use crate::base::error::{Error, Kind};
+use crate::base::limits;
+use crate::base::time::{Now, Time, earliest};
+use crate::brokers;
+use crate::link::machine::{Act, Machine};
+use crate::link::outbox::Outbox;
+use crate::link::session::{Input, Login, Output, Session, Source};
+use crate::link::waits::Waits;
+use crate::runtime::{Event, Facts};
+use std::collections::VecDeque;
+
+/// What has to be done outside.
+#[derive(Debug, PartialEq)]
+pub enum Deed {
+    /// Open a socket.
+    Dial {
+        /// Its generation.
+        generation: u32,
+        /// Where to; empty for a broker inside this package.
+        url: String,
+    },
+    /// Close it.
+    HangUp,
+    /// Run an operation.
+    Do(Todo),
+}
+
+/// Pings that wait for their answers, and closes that wait for what is pending.
+#[derive(Debug, Default)]
+struct Watchers {
+    pings: Vec<(OpId, Time)>,
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    until: Time,
+    /// Groups without names are still being removed.
+    groups: bool,
+}
+
+/// One connection.
+pub struct Connection {
+    /// Which broker.
+    pub broker: brokers::Kind,
+    machine: Machine,
+    session: Box<dyn Session>,
+    /// Bytes on their way out.
+    pub outbox: Outbox,
+    /// Producers and their calls.
+    pub producers: Producers,
+    /// Consumers and what they hold.
+    pub consumers: Consumers,
+    /// Questions that wait.
+    pub waits: Waits,
+    /// What the turn brought.
+    pub turn: Turn,
+    /// Fixed credentials, or those that were answered last.
+    pub login: Login,
+    watchers: Watchers,
+    deeds: VecDeque<Deed>,
+    ops: u32,
+    /// The memory broker has no socket.
+    inside: bool,
+    /// Reconnects so far.
+    pub reconnects: u32,
+    was_up: bool,
+    over: Option<Error>,
+}
+
+impl Connection {
+    /// A connection that has not been started.
+    pub fn new(options: Connect, session: Box<dyn Session>) -> Connection {
+        Connection {
+            broker: options.broker,
+            machine: Machine::new(options.plan),
+            session,
+            outbox: Outbox::default(),
+            producers: Producers::new(options.pending_messages, options.pending_bytes),
+            consumers: Consumers::default(),
+            waits: Waits::default(),
+            turn: Turn::default(),
+            login: options.login,
+            watchers: Watchers::default(),
+            deeds: VecDeque::new(),
+            ops: 0,
+            inside: options.broker == brokers::Kind::Memory,
+            reconnects: 0,
+            was_up: false,
+            over: None,
+        }
+    }
+
+    /// A number for something that is waited for.
+    pub fn next_op(&mut self) -> OpId {
+        self.ops = self.ops.wrapping_add(1);
+        OpId(self.ops)
+    }
+
+    /// The link works.
+    pub fn is_up(&self) -> bool {
+        self.machine.is_up()
+    }
+
+    /// Why nothing can be begun any more, if so.
+    pub fn check_open(&self) -> Result<(), Error> {
+        match &self.over {
+            Some(error) => Err(error.clone()),
+            None if self.watchers.closing.is_some() => Err(closed()),
+            None => Ok(()),
+        }
+    }
+
+    /// The broker's session.
+    pub fn session(&self) -> &dyn Session {
+        self.session.as_ref()
+    }
+
+    /// Producers, consumers and what they work with.
+    pub fn parts(&mut self, now: Now) -> (&mut Producers, &mut Consumers, &mut Waits, Context<'_>) {
+        let context = Context {
+            now,
+            up: self.machine.is_up(),
+            session: self.session.as_mut(),
+            out: &mut self.outbox,
+            turn: &mut self.turn,
+        };
+        (&mut self.producers, &mut self.consumers, &mut self.waits, context)
+    }
+
+    /// Whether [`Connection::poll`] has something.
+    pub fn has_deeds(&self) -> bool {
+        !self.deeds.is_empty()
+    }
+
+    /// The next thing to be done outside.
+    pub fn poll(&mut self) -> Option<Deed> {
+        self.deeds.pop_front()
+    }
+
+    /// Begin.
+    pub fn start(&mut self, now: Now) {
+        self.machine.start(now.mono);
+        self.drain(now, &[], [0; 8], Facts::default());
+    }
+
+    /// Take an event from outside. `late`: the timer fired long after its moment. `random` is fresh.
+    pub fn handle(&mut self, now: Now, event: Event<'_>, late: bool, random: [u8; 8], facts: Facts) {
+        let dice = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
+        let mut chunk: &[u8] = &[];
+        match event {
+            Event::Opened { generation } => {
+                if self.machine.opened(generation) {
+                    let secure = self.machine.url().is_some_and(|url| url.secure);
+                    let login = self.login.clone();
+                    self.session.handle(now, Input::Opened { login: &login, secure, random }, &mut self.outbox);
+                }
+            }
+            Event::Chunk { generation, bytes } => {
+                if self.machine.heard(now.mono, generation) {
+                    chunk = bytes;
+                    self.session.handle(now, Input::Chunk(bytes), &mut self.outbox);
+                }
+            }
+            Event::Closed { generation, error } => {
+                if self.machine.is_present(generation) {
+                    self.machine.broken(now.mono, error, dice, facts.offline);
+                }
+            }
+            Event::Timer => {
+                self.machine.tick(now.mono, late, dice, facts.offline);
+                self.tick(now);
+            }
+            Event::Deferred => self.session.handle(now, Input::Tick, &mut self.outbox),
+            Event::Awake => self.machine.awake(now.mono),
+        }
+        self.drain(now, chunk, random, facts);
+    }
+
+    /// The application answered for credentials.
+    pub fn credentials(&mut self, now: Now, given: Result<Login, Error>, random: u32, facts: Facts) {
+        let given = given.map(|login| self.login = login);
+        self.machine.credentials(now.mono, given, random, facts.offline);
+        self.drain(now, &[], [0; 8], facts);
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.session.handle(now, Input::Tick, &mut self.outbox);
+        self.waits.tick(now.mono);
+        if self.outbox.deadline().is_some_and(|at| at <= now.mono) {
+            self.outbox.release_acks();
+        }
+        let (producers, consumers, _, mut ctx) = self.parts(now);
+        producers.tick(&mut ctx);
+        consumers.tick(&mut ctx);
+        let turn = &mut self.turn;
+        self.watchers.pings.retain(|(op, deadline)| {
+            if *deadline <= now.mono {
+                let late = Error::new(Kind::Timeout, "the broker did not answer in time");
+                turn.end(*op, Err(late));
+            }
+            *deadline > now.mono
+        });
+        self.check_closing(now);
+    }
+
+    /// When it wants [`Event::Timer`].
+    pub fn deadline(&self) -> Option<Time> {
+        let link = earliest(self.machine.deadline(), self.session.deadline());
+        let out = earliest(self.producers.deadline(), self.consumers.deadline());
+        let waits = earliest(self.waits.deadline(), self.outbox.deadline());
+        let pings = self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| earliest(at, Some(*deadline)));
+        earliest(earliest(link, out), earliest(waits, pings))
+    }
+
+    /// Give everybody what the others said, until nobody has anything to say.
+    fn drain(&mut self, now: Now, chunk: &[u8], random: [u8; 8], facts: Facts) {
+        let dice = u32::from_le_bytes([random[4], random[5], random[6], random[7]]);
+        loop {
+            while let Some(output) = self.session.poll() {
+                self.output(now, output, chunk, dice, facts);
+            }
+            while let Some(act) = self.machine.poll() {
+                self.act(now, act);
+            }
+            if !self.session.has_output() && !self.machine.has_acts() {
+                break;
+            }
+        }
+        let (producers, consumers, waits, mut ctx) = self.parts(now);
+        consumers.settle_turn(&mut ctx);
+        if ctx.up {
+            while let Some((id, request)) = waits.to_send() {
+                ctx.session.request(now, ctx.out, id, request);
+            }
+        }
+        producers.report(ctx.turn);
+        let todo = std::mem::take(&mut consumers.todo);
+        self.deeds.extend(todo.into_iter().map(Deed::Do));
+        self.check_closing(now);
+    }
+
+    /// After something was called: let everybody speak, and whatever became due be done.
+    pub fn after_call(&mut self, now: Now, facts: Facts) {
+        self.drain(now, &[], [0; 8], facts);
+    }
+
+    fn output(&mut self, now: Now, output: Output, chunk: &[u8], dice: u32, facts: Facts) {
+        // Where an arrival's bytes lie has to be read while the session is not borrowed for writing.
+        if let Output::Arrived(arrival) = &output {
+            let own;
+            let (bytes, source): (&[u8], Source) = match arrival.source {
+                Source::Own => {
+                    own = self.session.own().get(arrival.frame.at as usize..).and_then(|rest| rest.get(..arrival.frame.len as usize)).unwrap_or_default().to_vec();
+                    (&own, Source::Own)
+                }
+                Source::Chunk => (chunk, Source::Chunk),
+            };
+            let mut arrival = *arrival;
+            if source == Source::Own {
+                let base = arrival.frame.at;
+                for span in [&mut arrival.frame, &mut arrival.head, &mut arrival.data, &mut arrival.token] {
+                    span.at = span.at.saturating_sub(base);
+                }
+            }
+            let (_, consumers, _, mut ctx) = self.parts(now);
+            return consumers.arrived(&mut ctx, &arrival, bytes, source);
+        }
+        match output {
+            Output::Up => {
+                self.machine.ready(now.mono);
+            }
+            Output::Broken(error) => self.machine.broken(now.mono, error, dice, facts.offline),
+            Output::Alive => {
+                for (op, _) in std::mem::take(&mut self.watchers.pings) {
+                    self.turn.end(op, Ok(()));
+                }
+            }
+            Output::Replied(wait, reply) => self.waits.answer(wait, reply),
+            Output::Servers(hosts) => self.machine.learn(&hosts),
+            Output::Leaving => self.machine.leave(now.mono),
+            Output::Room(feed) => self.consumers.room(feed),
+            Output::AskOver(feed) => self.consumers.ask_over(feed),
+            Output::Arrived(_) => {}
+            other => {
+                let (producers, consumers, _, mut ctx) = self.parts(now);
+                match other {
+                    Output::Stored { slot, sequence, duplicate } => producers.stored(&mut ctx, slot, sequence, duplicate),
+                    Output::NotNow(slot) => producers.not_now(&mut ctx, slot),
+                    Output::Refused(slot, error) => producers.refused(&mut ctx, slot, error),
+                    Output::RouteLost(route, error) => producers.route_lost(&mut ctx, route, &error),
+                    Output::FeedLost(feed, error) => consumers.feed_lost(&mut ctx, feed, &error),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, now: Now, act: Act) {
+        match act {
+            Act::Ask { attempt, reason } => self.turn.rows.push(Row::Ask { attempt, reason: reason.map(Box::new) }),
+            Act::Dial { generation, url } => {
+                self.outbox.clear();
+                let url = if self.inside { String::new() } else { url.text };
+                self.deeds.push_back(Deed::Dial { generation, url });
+            }
+            Act::HangUp => {
+                self.session.handle(now, Input::Closed, &mut self.outbox);
+                self.outbox.clear();
+                self.deeds.push_back(Deed::HangUp);
+            }
+            Act::Probe => self.session.probe(now, &mut self.outbox),
+            Act::Up { url, attempt } => {
+                if self.was_up {
+                    self.reconnects = self.reconnects.wrapping_add(1);
+                }
+                self.was_up = true;
+                let (producers, consumers, _, mut ctx) = self.parts(now);
+                consumers.link_up(&mut ctx);
+                producers.link_up(&mut ctx);
+                self.turn.status(Status::Connected { url, attempt });
+            }
+            Act::Down(error) => {
+                self.waits.link_lost();
+                let (producers, consumers, _, mut ctx) = self.parts(now);
+                producers.link_lost(&mut ctx);
+                consumers.link_lost();
+                self.fail_pings(&error);
+                self.turn.status(Status::Disconnected(error));
+            }
+            Act::Retry { attempt, pause } => self.turn.status(Status::Reconnecting { attempt, pause }),
+            Act::Over(reason) => self.over(now, reason),
+        }
+    }
+
+    fn fail_pings(&mut self, error: &Error) {
+        for (op, _) in std::mem::take(&mut self.watchers.pings) {
+            self.turn.end(op, Err(error.clone()));
+        }
+    }
+
+    fn over(&mut self, now: Now, reason: Option<Error>) {
+        // A connection that gave up says so to everything that hangs on it.
+        let error = match &reason {
+            None => closed(),
+            Some(reason) => reason.clone(),
+        };
+        self.over = Some(error.clone());
+        self.watchers.closing = None;
+        self.waits.fail_all(&error);
+        let (producers, consumers, _, mut ctx) = self.parts(now);
+        producers.end_all(&mut ctx, &error);
+        consumers.end_all(&mut ctx, &error, reason.is_some());
+        self.fail_pings(&error);
+        self.turn.status(Status::Closed(reason.clone()));
+        self.turn.rows.push(Row::Over(reason.map(Box::new)));
+    }
+
+    /// One round trip.
+    pub fn ping(&mut self, now: Now) -> Result<OpId, Error> {
+        self.check_open()?;
+        if !self.is_up() {
+            return Err(Error::new(Kind::ConnectionLost, "the link is down").hint("status() tells when it is back."));
+        }
+        let op = self.next_op();
+        if self.inside {
+            self.turn.end(op, Ok(()));
+        } else {
+            self.session.probe(now, &mut self.outbox);
+            self.watchers.pings.push((op, now.mono + limits::REQUEST));
+        }
+        Ok(op)
+    }
+
+    /// Stop consumers and let producers finish. The socket closes when they have and [`Connection::groups_left`] was
+    /// called, or the limit is over.
+    pub fn begin_close(&mut self, now: Now) {
+        if self.over.is_some() || self.watchers.closing.is_some() {
+            return;
+        }
+        self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true });
+        let (producers, consumers, _, mut ctx) = self.parts(now);
+        for id in consumers.ids() {
+            consumers.stop(&mut ctx, id);
+        }
+        producers.destroy_all(&mut ctx);
+        self.drain(now, &[], [0; 8], Facts::default());
+    }
+
+    /// Groups without names are gone, as far as they can be.
+    pub fn groups_left(&mut self, now: Now) {
+        if let Some(closing) = &mut self.watchers.closing {
+            closing.groups = false;
+        }
+        self.drain(now, &[], [0; 8], Facts::default());
+    }
+
+    /// Everything for closing is done, but for the last bytes.
+    pub fn is_closing(&self) -> bool {
+        self.watchers.closing.is_some_and(|closing| !closing.groups) && self.producers.pending().0 == 0 && self.over.is_none()
+    }
+
+    fn check_closing(&mut self, now: Now) {
+        let Some(closing) = self.watchers.closing else { return };
+        let finished = !closing.groups && self.producers.pending().0 == 0;
+        // What was written last still has to leave; the end of the turn sends it.
+        if closing.until <= now.mono || !self.is_up() || finished && !self.outbox.is_due() {
+            self.machine.close();
+            while let Some(act) = self.machine.poll() {
+                self.act(now, act);
+            }
+        }
+    }
+
+    /// Give up, for this reason.
+    pub fn fail(&mut self, now: Now, error: Error) {
+        self.machine.fail(error);
+        self.drain(now, &[], [0; 8], Facts::default());
+    }
+
+    /// A station was destroyed here.
+    pub fn station_gone(&mut self, now: Now, station: &str) {
+        let error = Error::new(Kind::NoSuchStation, "the station has been destroyed")
+            .hint("Make the station, the producer or the consumer again to create it.")
+            .at(station);
+        let (producers, consumers, _, mut ctx) = self.parts(now);
+        producers.station_gone(&mut ctx, station, &error);
+        consumers.station_gone(&mut ctx, station, &error);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "the connection has been closed")
+}

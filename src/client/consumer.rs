@@ -1,0 +1,947 @@
+//! Consumers: what they ask for, what they hold, and to whom it is handed (semantics.md sections 3 and 4).
+//!
+//! A message that arrives is *held*; it is *handed over* when the application takes it, by a fetch, an iterator or a
+//! handler. What is held is kept alive while the application takes something now and then, and given back otherwise.
+//! Knows no broker and no promise.
+
+use super::context::Context;
+use super::turn::{ConsumerId, Delivered, MsgId, OpId, Row};
+use crate::base::error::{Error, Kind};
+use crate::base::limits;
+use crate::base::time::{Millis, Time, earliest};
+use crate::brokers::terms::{GroupFacts, GroupSpec};
+use crate::link::session::{Arrival, Ask, FeedId, Source, Span, Verdict, Wait, WaitId};
+use crate::policy::redelivery::{self, Arriving};
+use crate::policy::{credit, partition};
+use std::collections::VecDeque;
+
+/// What a consumer was made with.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// The station.
+    pub station: String,
+    /// Its group.
+    pub group: GroupSpec,
+    /// Messages of a fetch or of a handler's call.
+    pub batch: u32,
+    /// How long a fetch waits.
+    pub wait: Millis,
+    /// Pause between empty calls of the handler, beyond `wait`.
+    pub pull_interval: Millis,
+}
+
+/// Which partitions are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    #[default]
+    All,
+    /// One by number.
+    Number(u32),
+    /// The one that a key's hash chooses.
+    Hash(u32),
+}
+
+/// How far ahead of the application a running consumer holds messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefetch {
+    /// Messages.
+    pub messages: u32,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// One fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchSpec {
+    /// At most so many messages.
+    pub messages: u32,
+    /// How long to wait for them.
+    pub wait: Millis,
+    /// Only what is there now.
+    pub no_wait: bool,
+    /// Ask for the next batch already.
+    pub ahead: bool,
+    /// From where.
+    pub scope: Scope,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    op: OpId,
+    spec: FetchSpec,
+    /// Set when it becomes the first in line.
+    until: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Feed {
+    id: FeedId,
+    partition: u32,
+    /// Messages of it that are held.
+    held: u32,
+    /// Its ask for the present fetch has ended.
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    id: MsgId,
+    feed: usize,
+    bytes: u64,
+    /// Empty with autoAck.
+    token: Vec<u8>,
+    /// When it has to be kept alive or given back.
+    beat: Time,
+    /// When its ack time is over.
+    deadline: Time,
+}
+
+/// What is going on.
+#[derive(Debug, PartialEq, Eq)]
+enum Mode {
+    /// Nothing, or fetches.
+    Idle,
+    /// An iterator or a stream takes one at a time; `waiting` for the next.
+    Iterating { waiting: bool },
+    /// A handler takes batches; `idle_until` is when it is told that nothing came.
+    Handling { busy: bool, idle_until: Time },
+}
+
+#[derive(Debug)]
+enum Stage {
+    Opening,
+    Open,
+    Ended(Error),
+}
+
+#[derive(Debug)]
+struct Consumer {
+    spec: Spec,
+    stage: Stage,
+    broker_counts: bool,
+    feeds: Vec<Feed>,
+    mode: Mode,
+    scope: Scope,
+    prefetch: Prefetch,
+    held: VecDeque<Held>,
+    held_bytes: u64,
+    last_id: u32,
+    fetches: VecDeque<Fetch>,
+    opened: Vec<OpId>,
+    /// Stopped: what still arrives is given back at once.
+    stopped: bool,
+    /// The application took nothing for long: nothing is asked for until it takes again.
+    dormant: bool,
+    taken: Time,
+    /// When asks of a finished fetch are taken back.
+    linger: Option<Time>,
+    /// No later than the next moment something held is due.
+    beat: Option<Time>,
+    /// Messages given back unseen when it was stopped.
+    given_back: u64,
+    /// Highest sequence acked, a feed each.
+    acked: Vec<u64>,
+}
+
+/// A settle that waits for the link.
+#[derive(Debug)]
+struct Late {
+    consumer: ConsumerId,
+    partition: u32,
+    token: Vec<u8>,
+    verdict: Verdict,
+    op: OpId,
+    deadline: Time,
+}
+
+/// What has to be done outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Todo {
+    /// The group of a nameless consumer has expired: make it again.
+    Regroup(ConsumerId),
+}
+
+/// All consumers of a connection.
+#[derive(Debug, Default)]
+pub struct Consumers {
+    consumers: Vec<Option<Consumer>>,
+    /// Whose a feed is.
+    owners: Vec<Option<(ConsumerId, usize)>>,
+    late: Vec<Late>,
+    touched: Vec<ConsumerId>,
+    spare: Vec<Vec<u8>>,
+    /// To be done outside.
+    pub todo: Vec<Todo>,
+    /// Messages handed over and their bytes.
+    pub received: (u64, u64),
+}
+
+impl Consumers {
+    /// A consumer of a group. Fetches and starts wait until [`Consumers::opened`].
+    pub fn add(&mut self, now: Time, spec: Spec) -> ConsumerId {
+        let id = ConsumerId(self.consumers.len() as u32);
+        let prefetch = Prefetch { messages: default_prefetch(spec.group.auto_ack), bytes: limits::FETCH_BYTES };
+        self.consumers.push(Some(Consumer {
+            spec,
+            stage: Stage::Opening,
+            broker_counts: false,
+            feeds: Vec::new(),
+            mode: Mode::Idle,
+            scope: Scope::All,
+            prefetch,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            last_id: 0,
+            fetches: VecDeque::new(),
+            opened: Vec::new(),
+            stopped: false,
+            dormant: false,
+            taken: now,
+            linger: None,
+            beat: None,
+            given_back: 0,
+            acked: Vec::new(),
+        }));
+        id
+    }
+
+    fn get(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.consumers.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// A consumer that has not ended, or why it has.
+    fn live(&mut self, id: ConsumerId) -> Result<&mut Consumer, Error> {
+        match self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) {
+            None => Err(closed()),
+            Some(Consumer { stage: Stage::Ended(error), .. }) => Err(error.clone()),
+            Some(consumer) => Ok(consumer),
+        }
+    }
+
+    /// What it was made with.
+    pub fn spec(&self, id: ConsumerId) -> Option<&Spec> {
+        self.consumers.get(id.0 as usize)?.as_ref().map(|consumer| &consumer.spec)
+    }
+
+    /// Messages given back unseen, for the question whether anybody else is in the group.
+    pub fn given_back(&self, id: ConsumerId) -> u64 {
+        self.consumers.get(id.0 as usize).and_then(Option::as_ref).map_or(0, |consumer| consumer.given_back)
+    }
+
+    /// Whether another consumer of this connection is in the same group.
+    pub fn has_other(&self, id: ConsumerId) -> bool {
+        let Some(spec) = self.spec(id) else { return false };
+        self.consumers.iter().enumerate().any(|(index, other)| {
+            other.as_ref().is_some_and(|other| {
+                index != id.0 as usize
+                    && !matches!(other.stage, Stage::Ended(_))
+                    && other.spec.station == spec.station
+                    && other.spec.group.name == spec.group.name
+            })
+        })
+    }
+
+    /// Every consumer that has not ended.
+    pub fn ids(&self) -> Vec<ConsumerId> {
+        let live = |consumer: &Option<Consumer>| consumer.as_ref().is_some_and(|consumer| !matches!(consumer.stage, Stage::Ended(_)));
+        self.consumers.iter().enumerate().filter(|(_, consumer)| live(consumer)).map(|(index, _)| ConsumerId(index as u32)).collect()
+    }
+
+    /// Tell `op` when the consumer works, or why it never will.
+    pub fn when_open(&mut self, ctx: &mut Context<'_>, id: ConsumerId, op: OpId) {
+        match self.live(id) {
+            Err(error) => ctx.turn.end(op, Err(error)),
+            Ok(consumer) if matches!(consumer.stage, Stage::Opening) => consumer.opened.push(op),
+            Ok(_) => ctx.turn.end(op, Ok(())),
+        }
+    }
+
+    /// Its group is there.
+    pub fn opened(&mut self, ctx: &mut Context<'_>, id: ConsumerId, facts: GroupFacts) {
+        let Ok(consumer) = self.live(id) else { return };
+        consumer.stage = Stage::Open;
+        consumer.broker_counts = facts.broker_counts;
+        consumer.spec.group.ack_time = facts.ack_time;
+        consumer.spec.group.max_deliveries = facts.max_deliveries;
+        let mut feeds = Vec::new();
+        for spec in &facts.feeds {
+            feeds.push(Feed { id: ctx.session.open_feed(ctx.now, ctx.out, spec), partition: spec.place.partition, held: 0, over: false });
+        }
+        consumer.acked.resize(feeds.len(), 0);
+        for op in std::mem::take(&mut consumer.opened) {
+            ctx.turn.end(op, Ok(()));
+        }
+        let owners: Vec<_> = feeds.iter().map(|feed| feed.id).collect();
+        consumer.feeds = feeds;
+        for (index, feed) in owners.into_iter().enumerate() {
+            if self.owners.len() <= feed.0 as usize {
+                self.owners.resize(feed.0 as usize + 1, None);
+            }
+            if let Some(owner) = self.owners.get_mut(feed.0 as usize) {
+                *owner = Some((id, index));
+            }
+        }
+        self.serve(ctx, id);
+    }
+
+    /// It has ended, by itself (`told`) or because somebody ended it.
+    pub fn end(&mut self, ctx: &mut Context<'_>, id: ConsumerId, error: &Error, told: bool) {
+        self.release(ctx, id, true);
+        let Ok(consumer) = self.live(id) else { return };
+        consumer.stage = Stage::Ended(error.clone());
+        consumer.mode = Mode::Idle;
+        let fetches = std::mem::take(&mut consumer.fetches);
+        let opened = std::mem::take(&mut consumer.opened);
+        let feeds = std::mem::take(&mut consumer.feeds);
+        for op in opened.into_iter().chain(fetches.into_iter().map(|fetch| fetch.op)) {
+            ctx.turn.end(op, Err(error.clone()));
+        }
+        for feed in feeds {
+            ctx.session.close_feed(ctx.now, ctx.out, feed.id);
+            if let Some(owner) = self.owners.get_mut(feed.id.0 as usize) {
+                *owner = None;
+            }
+        }
+        if told {
+            ctx.turn.rows.push(Row::ConsumerEnded { consumer: id, error: Box::new(error.clone()) });
+        }
+    }
+
+    /// Give back what is held. With autoAck it stays, unless the consumer ends.
+    fn release(&mut self, ctx: &mut Context<'_>, id: ConsumerId, ends: bool) {
+        let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        if consumer.spec.group.auto_ack && !ends {
+            return;
+        }
+        for held in std::mem::take(&mut consumer.held) {
+            let Some(feed) = consumer.feeds.get_mut(held.feed) else { continue };
+            feed.held = 0;
+            if !consumer.spec.group.auto_ack && ctx.up {
+                ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Nack, None);
+                consumer.given_back = consumer.given_back.saturating_add(1);
+            }
+            ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
+            recycle(&mut self.spare, held.token);
+        }
+        consumer.held_bytes = 0;
+        consumer.beat = None;
+        ctx.out.release_acks();
+    }
+
+    /// A message came.
+    pub fn arrived(&mut self, ctx: &mut Context<'_>, arrival: &Arrival, bytes: &[u8], source: Source) {
+        let Some((id, index)) = self.owners.get(arrival.feed.0 as usize).copied().flatten() else { return };
+        let slice = |span: Span| bytes.get(span.at as usize..(span.at as usize).saturating_add(span.len as usize)).unwrap_or_default();
+        let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        let auto = consumer.spec.group.auto_ack;
+        let most = consumer.spec.group.max_deliveries;
+        if !auto {
+            let token = slice(arrival.token);
+            if !consumer.broker_counts && redelivery::arriving(arrival.deliveries, most) == Arriving::Bury {
+                ctx.session.settle(ctx.now, ctx.out, arrival.feed, token, &Verdict::Bury("max deliveries".into()), None);
+                return;
+            }
+            if consumer.stopped || consumer.dormant {
+                ctx.session.settle(ctx.now, ctx.out, arrival.feed, token, &Verdict::Nack, None);
+                consumer.given_back = consumer.given_back.saturating_add(1);
+                return;
+            }
+        }
+        consumer.last_id = consumer.last_id.wrapping_add(1);
+        let msg = MsgId(consumer.last_id);
+        let mut token = self.spare.pop().unwrap_or_default();
+        if !auto {
+            token.extend_from_slice(slice(arrival.token));
+        }
+        let ack_time = consumer.spec.group.ack_time;
+        let beat = ctx.now.mono + redelivery::keep_alive_after(ack_time);
+        let size = u64::from(arrival.frame.len);
+        consumer.held.push_back(Held {
+            id: msg,
+            feed: index,
+            bytes: size,
+            token,
+            beat,
+            deadline: ctx.now.mono + ack_time,
+        });
+        consumer.held_bytes = consumer.held_bytes.saturating_add(size);
+        if !auto {
+            consumer.beat = earliest(consumer.beat, Some(beat));
+        }
+        let Some(feed) = consumer.feeds.get_mut(index) else { return };
+        feed.held = feed.held.saturating_add(1);
+        // Bytes outside the chunk go into the turn's own pack; ranges move with the frame.
+        let (base, from) = match source {
+            Source::Chunk => (0, 0),
+            Source::Own => {
+                let base = ctx.turn.pack.len() as u32;
+                ctx.turn.pack.extend_from_slice(slice(arrival.frame));
+                (base, arrival.frame.at)
+            }
+        };
+        let moved = |span: Span| Span { at: span.at.saturating_sub(from).saturating_add(base), len: span.len };
+        ctx.turn.rows.push(Row::Message(Delivered {
+            consumer: id,
+            id: msg,
+            source,
+            head: moved(arrival.head),
+            data: moved(arrival.data),
+            token: moved(arrival.token),
+            partition: feed.partition,
+            sequence: arrival.sequence,
+            stamp: arrival.stamp,
+            deliveries: arrival.deliveries,
+        }));
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+    }
+
+    /// All messages of an input have come: hand over what somebody waits for.
+    pub fn settle_turn(&mut self, ctx: &mut Context<'_>) {
+        while let Some(id) = self.touched.pop() {
+            self.serve(ctx, id);
+        }
+    }
+
+    /// A feed has been asked for less than before.
+    pub fn room(&mut self, feed: FeedId) {
+        if let Some((id, _)) = self.owners.get(feed.0 as usize).copied().flatten() {
+            self.touched.push(id);
+        }
+    }
+
+    /// An ask with an end has ended.
+    pub fn ask_over(&mut self, feed: FeedId) {
+        let Some((id, index)) = self.owners.get(feed.0 as usize).copied().flatten() else { return };
+        if let Some(feed) = self.get(id).and_then(|consumer| consumer.feeds.get_mut(index)) {
+            feed.over = true;
+        }
+        self.touched.push(id);
+    }
+
+    /// A feed brings nothing any more.
+    pub fn feed_lost(&mut self, ctx: &mut Context<'_>, feed: FeedId, error: &Error) {
+        let Some((id, _)) = self.owners.get(feed.0 as usize).copied().flatten() else { return };
+        let Some(consumer) = self.get(id) else { return };
+        let expired = error.server == Some(crate::base::error::ServerCode::Number(10014));
+        if consumer.spec.group.nameless && expired {
+            // The page slept longer than the broker keeps a nameless group.
+            consumer.stage = Stage::Opening;
+            let first = consumer.acked.iter().copied().max().unwrap_or(0);
+            if first > 0 {
+                consumer.spec.group.start = crate::brokers::terms::Start::Sequence(first.saturating_add(1));
+            }
+            let feeds = std::mem::take(&mut consumer.feeds);
+            for feed in feeds {
+                ctx.session.close_feed(ctx.now, ctx.out, feed.id);
+                if let Some(owner) = self.owners.get_mut(feed.id.0 as usize) {
+                    *owner = None;
+                }
+            }
+            self.todo.push(Todo::Regroup(id));
+            return;
+        }
+        self.end(ctx, id, error, true);
+    }
+
+    /// A station was destroyed here: its consumers end.
+    pub fn station_gone(&mut self, ctx: &mut Context<'_>, station: &str, error: &Error) {
+        for id in self.ids() {
+            if self.spec(id).is_some_and(|spec| spec.station == station) {
+                self.end(ctx, id, error, true);
+            }
+        }
+    }
+
+    /// Everything is over at once.
+    pub fn end_all(&mut self, ctx: &mut Context<'_>, error: &Error, told: bool) {
+        for id in self.ids() {
+            self.end(ctx, id, error, told);
+        }
+        for late in std::mem::take(&mut self.late) {
+            ctx.turn.end(late.op, Err(error.clone()));
+        }
+    }
+
+    /// One fetch more; they queue up.
+    pub fn fetch(&mut self, ctx: &mut Context<'_>, id: ConsumerId, op: OpId, spec: FetchSpec) -> Result<(), Error> {
+        let consumer = self.live(id)?;
+        if consumer.mode != Mode::Idle {
+            return Err(busy("fetch"));
+        }
+        consumer.stopped = false;
+        consumer.dormant = false;
+        consumer.taken = ctx.now.mono;
+        consumer.fetches.push_back(Fetch { op, spec, until: None });
+        self.serve(ctx, id);
+        Ok(())
+    }
+
+    /// The application withdraws a fetch. What arrives for it goes to the next one, or is given back.
+    pub fn abort(&mut self, ctx: &mut Context<'_>, id: ConsumerId, op: OpId) {
+        let Some(consumer) = self.get(id) else { return };
+        if let Some(at) = consumer.fetches.iter().position(|fetch| fetch.op == op) {
+            consumer.fetches.remove(at);
+            consumer.linger = Some(ctx.now.mono + limits::LINGER);
+            ctx.turn.end(op, Err(Error::new(Kind::Aborted, "the signal was aborted")));
+            self.serve(ctx, id);
+        }
+    }
+
+    /// Start handing messages over: to a handler, or to an iterator or stream.
+    pub fn start(&mut self, ctx: &mut Context<'_>, id: ConsumerId, handler: bool, scope: Scope, prefetch: Option<Prefetch>) -> Result<(), Error> {
+        let consumer = self.live(id)?;
+        if consumer.mode != Mode::Idle || !consumer.fetches.is_empty() {
+            return Err(busy(if handler { "handler" } else { "iterator" }));
+        }
+        let group = &consumer.spec.group;
+        let asked = prefetch.unwrap_or(Prefetch { messages: default_prefetch(group.auto_ack), bytes: limits::FETCH_BYTES });
+        let messages = redelivery::hold_limit(asked.messages, consumer.spec.batch, group.max_deliveries, group.auto_ack);
+        consumer.prefetch = Prefetch { messages, bytes: asked.bytes.max(1) };
+        consumer.scope = scope;
+        consumer.stopped = false;
+        consumer.dormant = false;
+        consumer.linger = None;
+        consumer.taken = ctx.now.mono;
+        consumer.mode = if handler {
+            Mode::Handling { busy: false, idle_until: ctx.now.mono + consumer.spec.wait }
+        } else {
+            Mode::Iterating { waiting: false }
+        };
+        self.serve(ctx, id);
+        Ok(())
+    }
+
+    /// Take one message for the iterator. With `None` a [`Row::Ready`] tells when there is one.
+    pub fn take(&mut self, ctx: &mut Context<'_>, id: ConsumerId) -> Option<MsgId> {
+        let consumer = self.consumers.get_mut(id.0 as usize)?.as_mut()?;
+        let Mode::Iterating { waiting } = &mut consumer.mode else { return None };
+        *waiting = false;
+        consumer.taken = ctx.now.mono;
+        let woken = std::mem::take(&mut consumer.dormant);
+        consumer.expire(ctx, id, &mut self.spare);
+        let taken = consumer.hand_over(0, &mut self.spare, &mut self.received);
+        if taken.is_none() {
+            consumer.mode = Mode::Iterating { waiting: true };
+            // Nothing more to take: what was acked goes out now.
+            ctx.out.release_acks();
+        }
+        if woken || consumer.wants_refill() {
+            consumer.refill(ctx);
+        }
+        taken
+    }
+
+    /// The handler's promise has settled: it may be called again.
+    pub fn handled(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
+        let now = ctx.now.mono;
+        if let Some(consumer) = self.get(id) {
+            if let Mode::Handling { busy, idle_until } = &mut consumer.mode {
+                *busy = false;
+                *idle_until = (*idle_until).max(now + consumer.spec.wait);
+                consumer.taken = now;
+                consumer.dormant = false;
+            }
+        }
+        self.serve(ctx, id);
+    }
+
+    /// End the delivery and give back what is held.
+    pub fn stop(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
+        let Some(consumer) = self.get(id) else { return };
+        if matches!(consumer.stage, Stage::Ended(_)) {
+            return;
+        }
+        consumer.mode = Mode::Idle;
+        consumer.stopped = true;
+        consumer.linger = None;
+        consumer.given_back = 0;
+        let fetches = std::mem::take(&mut consumer.fetches);
+        for fetch in fetches {
+            ctx.turn.end(fetch.op, Err(Error::new(Kind::Closed, "the consumer was stopped")));
+        }
+        if let Some(consumer) = self.get(id) {
+            consumer.withdraw(ctx);
+        }
+        self.release(ctx, id, false);
+    }
+
+    /// Say what becomes of a message that was handed over. `Ok(false)`: it waits for the link and ends with `op`.
+    #[allow(clippy::too_many_arguments)]
+    pub fn settle(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: ConsumerId,
+        partition: u32,
+        token: &[u8],
+        sequence: u64,
+        deliveries: u32,
+        verdict: Verdict,
+        op: OpId,
+        confirm: Option<WaitId>,
+    ) -> Result<bool, Error> {
+        let up = ctx.up;
+        let consumer = self.live(id)?;
+        if consumer.spec.group.auto_ack {
+            return match verdict {
+                Verdict::Ack | Verdict::Extend(_) => Ok(true),
+                _ => Err(Error::new(Kind::NotSupported, "with autoAck a message is done when it is delivered")
+                    .hint("Make the consumer without autoAck to give messages back.")),
+            };
+        }
+        let gives_back = matches!(verdict, Verdict::Nack | Verdict::Delay(_));
+        let dies = gives_back && !consumer.broker_counts && redelivery::dies_when_given_back(deliveries, consumer.spec.group.max_deliveries);
+        let verdict = if dies { Verdict::Bury("max deliveries".into()) } else { verdict };
+        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == partition) else { return Err(closed()) };
+        if verdict == Verdict::Ack {
+            if let Some(acked) = consumer.acked.get_mut(index) {
+                *acked = (*acked).max(sequence);
+            }
+        }
+        let deadline = ctx.now.mono + consumer.spec.group.ack_time;
+        if !up {
+            self.late.push(Late { consumer: id, partition, token: token.to_vec(), verdict, op, deadline });
+            return Ok(false);
+        }
+        if let Some(feed) = consumer.feeds.get(index) {
+            ctx.session.settle(ctx.now, ctx.out, feed.id, token, &verdict, confirm);
+        }
+        Ok(true)
+    }
+
+    /// The link is back: settles that waited go out.
+    pub fn link_up(&mut self, ctx: &mut Context<'_>) {
+        for late in std::mem::take(&mut self.late) {
+            let feed = self.get(late.consumer).and_then(|consumer| consumer.feeds.iter().find(|feed| feed.partition == late.partition)).map(|feed| feed.id);
+            match feed {
+                Some(feed) => {
+                    ctx.session.settle(ctx.now, ctx.out, feed, &late.token, &late.verdict, None);
+                    ctx.turn.end(late.op, Ok(()));
+                }
+                None => ctx.turn.end(late.op, Err(closed())),
+            }
+        }
+        for id in self.ids() {
+            self.touched.push(id);
+        }
+    }
+
+    /// The link was lost: what is held may be handed over as long as its ack time runs.
+    pub fn link_lost(&mut self) {
+        for consumer in self.consumers.iter_mut().flatten() {
+            for feed in &mut consumer.feeds {
+                feed.over = false;
+            }
+        }
+    }
+
+    /// When it wants [`Consumers::tick`].
+    pub fn deadline(&self) -> Option<Time> {
+        let late = self.late.iter().fold(None, |at, late| earliest(at, Some(late.deadline)));
+        self.consumers.iter().flatten().fold(late, |at, consumer| earliest(at, consumer.deadline()))
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        self.late.retain(|late| {
+            if late.deadline <= now {
+                let error = Error::new(Kind::ConnectionLost, "the link did not come back within the ack time")
+                    .hint("The message will be delivered again.");
+                ctx.turn.end(late.op, Err(error));
+            }
+            late.deadline > now
+        });
+        for index in 0..self.consumers.len() {
+            let id = ConsumerId(index as u32);
+            let due = self.get(id).is_some_and(|consumer| consumer.deadline().is_some_and(|at| at <= now));
+            if due {
+                if let Some(consumer) = self.consumers.get_mut(index).and_then(Option::as_mut) {
+                    consumer.tick(ctx, id, &mut self.spare);
+                }
+                self.serve(ctx, id);
+            }
+        }
+    }
+
+    /// Hand over what somebody waits for, and ask for more.
+    fn serve(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
+        let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        if !matches!(consumer.stage, Stage::Open) {
+            return;
+        }
+        match consumer.mode {
+            Mode::Idle => consumer.serve_fetches(ctx, id, &mut self.spare, &mut self.received),
+            Mode::Iterating { waiting } => {
+                consumer.expire(ctx, id, &mut self.spare);
+                if waiting && !consumer.held.is_empty() {
+                    consumer.mode = Mode::Iterating { waiting: false };
+                    ctx.turn.rows.push(Row::Ready(id));
+                }
+                consumer.refill(ctx);
+            }
+            Mode::Handling { busy, idle_until } => {
+                consumer.expire(ctx, id, &mut self.spare);
+                if !busy && !consumer.held.is_empty() {
+                    let mut ids = Vec::new();
+                    while (ids.len() as u32) < consumer.spec.batch {
+                        let Some(msg) = consumer.hand_over(0, &mut self.spare, &mut self.received) else { break };
+                        ids.push(msg);
+                    }
+                    consumer.taken = ctx.now.mono;
+                    consumer.mode = Mode::Handling { busy: true, idle_until: ctx.now.mono };
+                    ctx.turn.rows.push(Row::Batch { consumer: id, ids, error: None });
+                } else if !busy && idle_until <= ctx.now.mono {
+                    let spec = &consumer.spec;
+                    let next = ctx.now.mono + spec.wait + spec.pull_interval;
+                    consumer.mode = Mode::Handling { busy: true, idle_until: next };
+                    consumer.taken = ctx.now.mono;
+                    let error = Error::new(Kind::Timeout, "no message within batchMaxTimeToWaitMs").at(&spec.station);
+                    ctx.turn.rows.push(Row::Batch { consumer: id, ids: Vec::new(), error: Some(Box::new(error)) });
+                }
+                consumer.refill(ctx);
+            }
+        }
+    }
+}
+
+impl Consumer {
+    fn in_scope(scope: Scope, numbers: &[u32]) -> Option<u32> {
+        match scope {
+            Scope::All => None,
+            Scope::Number(number) => Some(number),
+            Scope::Hash(hash) => partition::choose(partition::Choice::Hash(hash), numbers, &mut 0).and_then(|index| numbers.get(index).copied()),
+        }
+    }
+
+    /// The partition that is meant, if only one is.
+    fn only(&self, scope: Scope) -> Option<u32> {
+        let numbers: Vec<_> = self.feeds.iter().map(|feed| feed.partition).collect();
+        Consumer::in_scope(scope, &numbers)
+    }
+
+    /// Take one held message out, counted from the front.
+    fn hand_over(&mut self, at: usize, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) -> Option<MsgId> {
+        let held = self.held.remove(at)?;
+        self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
+        if let Some(feed) = self.feeds.get_mut(held.feed) {
+            feed.held = feed.held.saturating_sub(1);
+        }
+        *received = (received.0.saturating_add(1), received.1.saturating_add(held.bytes));
+        recycle(spare, held.token);
+        Some(held.id)
+    }
+
+    /// A held message whose ack time is over is never handed over.
+    fn expire(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
+        if self.spec.group.auto_ack {
+            return;
+        }
+        let now = ctx.now.mono;
+        while self.held.front().is_some_and(|held| held.deadline <= now) {
+            if let Some(msg) = self.hand_over(0, spare, &mut (0, 0)) {
+                ctx.turn.rows.push(Row::Dropped { consumer: id, id: msg });
+            }
+        }
+    }
+
+    fn wants_refill(&self) -> bool {
+        self.held.len() as u32 <= self.prefetch.messages >> 1
+    }
+
+    /// Ask for what there is room for.
+    fn refill(&mut self, ctx: &mut Context<'_>) {
+        if !ctx.up || self.dormant || self.mode == Mode::Idle {
+            return;
+        }
+        let only = self.only(self.scope);
+        let count = if only.is_some() { 1 } else { self.feeds.len() as u32 };
+        let share = credit::share(self.prefetch.messages, count);
+        let room = self.prefetch.bytes.saturating_sub(self.held_bytes) / u64::from(count.max(1));
+        if room == 0 {
+            return;
+        }
+        for feed in self.feeds.iter().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
+            if let Some(messages) = credit::refill(share, feed.held, ctx.session.asked(feed.id)) {
+                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages, bytes: room, wait: Wait::Standing });
+            }
+        }
+    }
+
+    fn withdraw(&mut self, ctx: &mut Context<'_>) {
+        for feed in &mut self.feeds {
+            feed.over = false;
+            ctx.session.withdraw(ctx.now, ctx.out, feed.id);
+        }
+    }
+
+    /// End fetches that are done; begin and continue the first in line.
+    fn serve_fetches(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) {
+        self.expire(ctx, id, spare);
+        while let Some(fetch) = self.fetches.front() {
+            let (op, spec) = (fetch.op, fetch.spec);
+            let only = self.only(spec.scope);
+            if only.is_some_and(|only| !self.feeds.iter().any(|feed| feed.partition == only)) {
+                self.fetches.pop_front();
+                let error = Error::argument("the station has no such partition").hint("Partitions are numbered from 1; station.partitions lists them.");
+                ctx.turn.end(op, Err(error));
+                continue;
+            }
+            let begins = fetch.until.is_none();
+            let until = fetch.until.unwrap_or(ctx.now.mono + spec.wait);
+            if let Some(fetch) = self.fetches.front_mut() {
+                fetch.until = Some(until);
+            }
+            let mut bytes = 0u64;
+            let mut there = 0u32;
+            for held in &self.held {
+                let fits = self.feeds.get(held.feed).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
+                if fits && there < spec.messages && bytes < limits::FETCH_BYTES {
+                    there = there.saturating_add(1);
+                    bytes = bytes.saturating_add(held.bytes);
+                }
+            }
+            let full = there >= spec.messages || bytes >= limits::FETCH_BYTES;
+            if !full {
+                if begins {
+                    self.feeds.iter_mut().for_each(|feed| feed.over = false);
+                }
+                let late = ctx.now.mono >= until + limits::FETCH_GRACE;
+                if !late && !self.ask_for(ctx, spec, until, spec.messages.saturating_sub(there), begins) {
+                    return;
+                }
+            }
+            self.fetches.pop_front();
+            let mut ids = Vec::with_capacity(there as usize);
+            let mut at = 0;
+            while (ids.len() as u32) < there && at < self.held.len() {
+                let fits = self.held.get(at).and_then(|held| self.feeds.get(held.feed)).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
+                match fits {
+                    true => ids.extend(self.hand_over(at, spare, received)),
+                    false => at = at.saturating_add(1),
+                }
+            }
+            self.taken = ctx.now.mono;
+            ctx.turn.rows.push(Row::Fetched { op, consumer: id, ids });
+            let next = self.fetches.is_empty();
+            self.linger = next.then(|| ctx.now.mono + limits::LINGER);
+            if next && spec.ahead && ctx.up {
+                self.linger = None;
+                let have = self.held.len() as u32;
+                let asked: u32 = self.feeds.iter().fold(0, |sum, feed| sum.saturating_add(ctx.session.asked(feed.id)));
+                let missing = spec.messages.saturating_sub(have).saturating_sub(asked);
+                if missing > 0 {
+                    self.ask_for(ctx, spec, ctx.now.mono + spec.wait.max(Millis(1)), missing, true);
+                }
+            }
+        }
+    }
+
+    /// Ask every partition that is meant for what is missing. True if nothing more will come.
+    fn ask_for(&mut self, ctx: &mut Context<'_>, spec: FetchSpec, until: Time, missing: u32, begins: bool) -> bool {
+        if !ctx.up {
+            return ctx.now.mono >= until;
+        }
+        let only = self.only(spec.scope);
+        let left = until.since(ctx.now.mono);
+        let mut ended = true;
+        for feed in self.feeds.iter_mut().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
+            let asked = ctx.session.asked(feed.id);
+            if feed.over && (spec.no_wait || left.0 < 20) {
+                continue;
+            }
+            ended = false;
+            if asked < missing && (begins || feed.over || asked == 0) {
+                feed.over = false;
+                let wait = if spec.no_wait { Wait::No } else { Wait::For(left.max(Millis(1))) };
+                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages: missing.saturating_sub(asked), bytes: limits::FETCH_BYTES, wait });
+            }
+        }
+        ended
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let fetch = self.fetches.front().and_then(|fetch| fetch.until).map(|until| until + limits::FETCH_GRACE);
+        let idle = match self.mode {
+            Mode::Handling { busy: false, idle_until } => Some(idle_until),
+            _ => None,
+        };
+        earliest(earliest(fetch, idle), earliest(self.linger, self.beat))
+    }
+
+    fn tick(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
+        let now = ctx.now.mono;
+        if self.linger.is_some_and(|at| at <= now) {
+            self.linger = None;
+            if self.mode == Mode::Idle && self.fetches.is_empty() {
+                self.withdraw(ctx);
+            }
+        }
+        if self.beat.is_some_and(|at| at <= now) {
+            self.keep_alive(ctx, id, spare);
+        }
+    }
+
+    /// Held messages at half of their ack time: kept alive while the application takes some, given back otherwise.
+    fn keep_alive(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
+        let now = ctx.now.mono;
+        self.expire(ctx, id, spare);
+        let ack_time = self.spec.group.ack_time;
+        let running = self.mode != Mode::Idle;
+        let takes = now.since(self.taken) < ack_time;
+        if running && takes || !ctx.up {
+            for held in self.held.iter_mut().filter(|held| held.beat <= now) {
+                if let (true, Some(feed)) = (ctx.up, self.feeds.get(held.feed)) {
+                    ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Extend(None), None);
+                    held.deadline = now + ack_time;
+                }
+                held.beat = now + redelivery::keep_alive_after(ack_time);
+            }
+        } else {
+            self.dormant = running;
+            let due = |held: &Held| running || held.beat <= now;
+            let mut kept = VecDeque::new();
+            for held in std::mem::take(&mut self.held) {
+                if !due(&held) {
+                    kept.push_back(held);
+                    continue;
+                }
+                if let Some(feed) = self.feeds.get_mut(held.feed) {
+                    feed.held = feed.held.saturating_sub(1);
+                    ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Nack, None);
+                }
+                self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
+                ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
+                recycle(spare, held.token);
+            }
+            self.held = kept;
+            ctx.out.release_acks();
+            if running {
+                self.withdraw(ctx);
+            }
+        }
+        self.beat = self.held.iter().map(|held| held.beat).min();
+    }
+}
+
+fn default_prefetch(auto_ack: bool) -> u32 {
+    if auto_ack { 2000 } else { 500 }
+}
+
+fn recycle(spare: &mut Vec<Vec<u8>>, mut token: Vec<u8>) {
+    if token.capacity() > 0 && spare.len() < 4096 {
+        token.clear();
+        spare.push(token);
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "the consumer has been closed")
+}
+
+fn busy(what: &str) -> Error {
+    Error::argument(format!("the consumer is in use; a {what} cannot begin now"))
+        .hint("A consumer serves either fetches, or one iterator, reader or handler; stop it first, or make another consumer.")
+}

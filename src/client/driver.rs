@@ -1,0 +1,379 @@
+//! The one place that gives events to a connection, runs what it wants done, flushes, arms the timer and wakes tasks.
+//!
+//! Everything from outside comes in here and everything for the application leaves from here, as a [`Turn`]: by return
+//! value where somebody called, at the end of the turn otherwise.
+
+use super::connection::{Connection, Deed};
+use super::consumer::Todo;
+use super::options::{self, Connect};
+use super::turn::{ConsumerId, OpId, ProducerId, Turn};
+use crate::base::error::Error;
+use crate::base::id::random_id;
+use crate::base::limits;
+use crate::base::time::{Millis, Now, Time};
+use crate::base::value::JsonReader;
+use crate::brokers::{self, Ops};
+use crate::link::exchange::{Exchange, Port};
+use crate::link::session::{Reply, Request, WaitId};
+use crate::runtime::{Event, Runtime, Task};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+
+/// A connection at work.
+pub struct Driver {
+    core: RefCell<Connection>,
+    runtime: Rc<dyn Runtime>,
+    ops: RefCell<Option<Ops>>,
+    /// The end of this turn has been asked for.
+    deferred: Cell<bool>,
+    armed: Cell<Option<Time>>,
+    spare: Cell<Vec<u8>>,
+}
+
+impl Driver {
+    /// A connection that has not been started.
+    pub fn new(options: Connect, runtime: Rc<dyn Runtime>) -> Rc<Driver> {
+        let waker = runtime.clone();
+        let (kind, name) = (options.broker, options.memory.clone());
+        let session = brokers::session(kind, &name, runtime.json(), Rc::new(move || waker.defer()));
+        let driver = Rc::new(Driver {
+            core: RefCell::new(Connection::new(options, session)),
+            runtime,
+            ops: RefCell::new(None),
+            deferred: Cell::new(false),
+            armed: Cell::new(None),
+            spare: Cell::new(Vec::new()),
+        });
+        *driver.ops.borrow_mut() = Some(Ops::new(kind, &name, Exchange(driver.clone())));
+        driver
+    }
+
+    /// Begin to connect.
+    pub fn start(self: &Rc<Self>) {
+        self.core.borrow_mut().start(self.now());
+        self.work();
+    }
+
+    /// Both clocks.
+    pub fn now(&self) -> Now {
+        self.runtime.now()
+    }
+
+    /// Fresh random bytes.
+    pub fn random(&self) -> [u8; 8] {
+        let mut random = [0; 8];
+        self.runtime.random(&mut random);
+        random
+    }
+
+    /// The broker's operations.
+    pub fn ops(&self) -> Result<Ops, Error> {
+        self.core.borrow().check_open()?;
+        self.ops.borrow().clone().ok_or_else(|| Error::argument("the connection has been closed"))
+    }
+
+    /// Which broker.
+    pub fn broker(&self) -> brokers::Kind {
+        self.core.borrow().broker
+    }
+
+    /// Take an event from outside; what the turn brought comes back.
+    pub fn event(self: &Rc<Self>, event: Event<'_>) -> Turn {
+        let now = self.now();
+        let timer = matches!(event, Event::Timer);
+        if matches!(event, Event::Deferred) {
+            self.deferred.set(false);
+        }
+        let late = timer && self.armed.get().is_some_and(|at| now.mono.since(at) > limits::ASLEEP);
+        if timer {
+            self.armed.set(None);
+        }
+        // Random bytes cost a call outside: only a dial, a loss and a timer use them.
+        let random = if matches!(event, Event::Chunk { .. } | Event::Deferred) { [0; 8] } else { self.random() };
+        self.core.borrow_mut().handle(now, event, late, random, self.runtime.facts());
+        self.work();
+        self.take_turn()
+    }
+
+    /// What the turn has brought so far.
+    pub fn take_turn(&self) -> Turn {
+        std::mem::take(&mut self.core.borrow_mut().turn)
+    }
+
+    /// Use the connection; what follows from it happens now, what it has to say at the end of the turn.
+    pub fn call<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
+        let now = self.now();
+        let result = work(&mut self.core.borrow_mut(), now);
+        self.schedule();
+        result
+    }
+
+    /// Use the connection on the hot path: a write that is large enough leaves at once.
+    pub fn hot<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
+        let now = self.now();
+        let mut core = self.core.borrow_mut();
+        let result = work(&mut core, now);
+        let full = core.outbox.is_full();
+        drop(core);
+        if full {
+            self.flush();
+        }
+        self.schedule();
+        result
+    }
+
+    /// Have the end of this turn announced, if anything is to be done then.
+    fn schedule(self: &Rc<Self>) {
+        if self.deferred.get() {
+            return;
+        }
+        let core = self.core.borrow();
+        let due = core.outbox.is_due() || !core.turn.is_empty() || core.session().has_output() || core.has_deeds();
+        let deadline = core.deadline();
+        drop(core);
+        if due {
+            self.deferred.set(true);
+            self.runtime.defer();
+        } else {
+            self.arm(deadline);
+        }
+    }
+
+    fn arm(&self, deadline: Option<Time>) {
+        // A timer that fires too early is cheaper than one that is set again every turn.
+        let armed = self.armed.get();
+        let keep = match (armed, deadline) {
+            (Some(armed), Some(deadline)) => armed <= deadline && armed >= self.runtime.now().mono,
+            (Some(_), None) => true,
+            (None, None) => true,
+            (None, Some(_)) => false,
+        };
+        if !keep {
+            self.armed.set(deadline);
+            self.runtime.arm(deadline);
+        }
+    }
+
+    /// Do what the connection wants done, flush, arm the timer.
+    fn work(self: &Rc<Self>) {
+        loop {
+            let deed = self.core.borrow_mut().poll();
+            match deed {
+                None => break,
+                Some(Deed::Dial { generation, url }) if url.is_empty() => {
+                    let facts = self.runtime.facts();
+                    let random = self.random();
+                    self.core.borrow_mut().handle(self.now(), Event::Opened { generation }, false, random, facts);
+                }
+                Some(Deed::Dial { generation, url }) => self.runtime.dial(generation, &url),
+                Some(Deed::HangUp) => self.runtime.hang_up(),
+                Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
+            }
+        }
+        self.flush();
+        let core = self.core.borrow();
+        let (deadline, more) = (core.deadline(), core.is_closing());
+        drop(core);
+        if more && !self.deferred.replace(true) {
+            self.runtime.defer();
+        }
+        self.arm(deadline);
+    }
+
+    /// Send what is due. The connection is not borrowed meanwhile: a socket of the application's own may call back.
+    fn flush(&self) {
+        let mut core = self.core.borrow_mut();
+        if !core.outbox.is_due() {
+            return;
+        }
+        let bytes = core.outbox.take(self.spare.take());
+        drop(core);
+        self.runtime.send(&bytes);
+        self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });
+    }
+
+    /// Run a task of this connection.
+    pub fn spawn(self: &Rc<Self>, task: impl Future<Output = ()> + 'static) {
+        self.runtime.spawn(Task(Box::pin(task)));
+    }
+
+    /// End an operation; the turn tells it.
+    pub fn end(self: &Rc<Self>, op: OpId, result: Result<(), Error>) {
+        self.call(|core, _| core.turn.end(op, result));
+    }
+
+    /// Make a producer for these stations and open it: what is missing is created.
+    pub fn open_producer(self: &Rc<Self>, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
+        let id = self.core.borrow_mut().producers.add(stations.clone(), prefix);
+        let driver = self.clone();
+        self.spawn(async move {
+            let result = driver.find_stations(&stations).await;
+            driver.call(|core, now| {
+                let (producers, _, _, mut ctx) = core.parts(now);
+                match result {
+                    Ok(facts) => producers.opened(&mut ctx, id, facts),
+                    Err(error) => producers.end(&mut ctx, id, &error),
+                }
+            });
+        });
+        id
+    }
+
+    async fn find_stations(&self, names: &[String]) -> Result<Vec<brokers::terms::StationFacts>, Error> {
+        let spec = options::default_station(self.broker())?;
+        let mut found = Vec::new();
+        for name in names {
+            let facts = self.ops()?.station(name, &spec).await?;
+            if facts.places.iter().any(|place| place.address.is_empty()) {
+                return Err(Error::new(crate::base::error::Kind::NotSupported, "the stream has no subject of its own that messages could be sent to")
+                    .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject.")
+                    .at(name));
+            }
+            found.push(facts);
+        }
+        Ok(found)
+    }
+
+    /// Make a consumer and open it: station and group are created where they are missing.
+    pub fn open_consumer(self: &Rc<Self>, spec: super::consumer::Spec) -> ConsumerId {
+        let now = self.now();
+        let id = self.core.borrow_mut().consumers.add(now.mono, spec);
+        self.open_group(id);
+        id
+    }
+
+    fn open_group(self: &Rc<Self>, id: ConsumerId) {
+        let driver = self.clone();
+        self.spawn(async move {
+            let result = driver.find_group(id).await;
+            driver.call(|core, now| {
+                let (_, consumers, _, mut ctx) = core.parts(now);
+                match result {
+                    Ok(facts) => consumers.opened(&mut ctx, id, facts),
+                    Err(error) => consumers.end(&mut ctx, id, &error, true),
+                }
+                core.after_call(now, driver.runtime.facts());
+            });
+        });
+    }
+
+    async fn find_group(&self, id: ConsumerId) -> Result<brokers::terms::GroupFacts, Error> {
+        let spec = self.core.borrow().consumers.spec(id).cloned().ok_or_else(|| Error::argument("the consumer has been closed"))?;
+        let station = options::default_station(self.broker())?;
+        let ops = self.ops()?;
+        let facts = ops.station(&spec.station, &station).await?;
+        ops.group(&facts, &spec.group).await
+    }
+
+    /// Leave a group: stop, and remove it from the broker where it has no name, or (`named`) nobody else shows.
+    pub fn leave(self: &Rc<Self>, id: ConsumerId, named: bool, op: Option<OpId>) {
+        let found = self.call(|core, now| {
+            let (_, consumers, _, mut ctx) = core.parts(now);
+            consumers.stop(&mut ctx, id);
+            let spec = consumers.spec(id).cloned();
+            let alone = !consumers.has_other(id);
+            let given_back = consumers.given_back(id);
+            spec.map(|spec| (spec, alone, given_back))
+        });
+        let driver = self.clone();
+        self.spawn(async move {
+            let mut result = Ok(());
+            if let Some((spec, alone, given_back)) = found {
+                let removes = spec.group.nameless || named && alone;
+                if removes && driver.core.borrow().is_up() {
+                    result = driver.remove_group(&spec.station, &spec.group.name, (!spec.group.nameless).then_some(given_back)).await;
+                }
+            }
+            driver.call(|core, now| {
+                let (_, consumers, _, mut ctx) = core.parts(now);
+                let closed = Error::new(crate::base::error::Kind::Closed, "the consumer has been closed");
+                if named || consumers.spec(id).is_some_and(|spec| spec.group.nameless) {
+                    consumers.end(&mut ctx, id, &closed, false);
+                }
+                if let Some(op) = op {
+                    core.turn.end(op, result);
+                }
+            });
+        });
+    }
+
+    async fn remove_group(&self, station: &str, group: &str, given_back: Option<u64>) -> Result<(), Error> {
+        let ops = self.ops.borrow().clone().ok_or_else(|| Error::argument("the connection has been closed"))?;
+        match ops.find(station).await? {
+            Some(facts) => ops.remove_group(&facts, group, given_back).await.map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Close: stop consumers, let what is pending finish, remove the groups without names, close the socket.
+    pub fn close(self: &Rc<Self>) {
+        let nameless = self.call(|core, now| {
+            core.begin_close(now);
+            let ids = core.consumers.ids();
+            let specs = ids.into_iter().filter_map(|id| core.consumers.spec(id).cloned());
+            specs.filter(|spec| spec.group.nameless).collect::<Vec<_>>()
+        });
+        self.work();
+        let driver = self.clone();
+        self.spawn(async move {
+            for spec in nameless {
+                if driver.core.borrow().is_up() {
+                    // What cannot be removed now expires by itself.
+                    let _ = driver.remove_group(&spec.station, &spec.group.name, None).await;
+                }
+            }
+            driver.call(Connection::groups_left);
+        });
+    }
+
+    /// Forget the operations, which hold the driver itself.
+    pub fn release(&self) {
+        self.ops.borrow_mut().take();
+    }
+
+    /// A random name.
+    pub fn random_name(&self) -> String {
+        random_id(self.random())
+    }
+}
+
+impl Port for Driver {
+    fn ask(&self, request: Request, limit: Millis) -> WaitId {
+        let now = self.now();
+        let mut core = self.core.borrow_mut();
+        let id = core.waits.ask(request, now.mono + limit);
+        core.after_call(now, self.runtime.facts());
+        drop(core);
+        if !self.deferred.replace(true) {
+            self.runtime.defer();
+        }
+        id
+    }
+
+    fn pause(&self, span: Millis) -> WaitId {
+        let now = self.now();
+        let mut core = self.core.borrow_mut();
+        let id = core.waits.pause(now.mono + span);
+        let deadline = core.deadline();
+        drop(core);
+        self.arm(deadline);
+        id
+    }
+
+    fn poll(&self, wait: WaitId, waker: &Waker) -> Option<Result<Reply, Error>> {
+        self.core.borrow_mut().waits.poll(wait, waker)
+    }
+
+    fn drop_wait(&self, wait: WaitId) {
+        self.core.borrow_mut().waits.drop_wait(wait);
+    }
+
+    fn now(&self) -> Now {
+        self.runtime.now()
+    }
+
+    fn json(&self) -> JsonReader {
+        self.runtime.json()
+    }
+}

@@ -1,0 +1,21 @@
+//! Connections, producers and consumers in broker-neutral Rust.
+//!
+//! ```text
+//! options, reader   what the application asked for          call, lane, producer   messages on their way out
+//! connection        the machines of one connection          consumer               messages on their way in
+//! driver            the one place that drains and flushes   turn                   what a turn brought
+//! ```
+//!
+//! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
+//! One message in: session -> `consumer` -> a row of the turn.
+
+pub mod call;
+pub mod connection;
+pub mod consumer;
+pub mod context;
+pub mod driver;
+pub mod lane;
+pub mod options;
+pub mod producer;
+pub mod reader;
+pub mod turn;

@@ -1,0 +1,505 @@
+//! The contract's options: their names, defaults and ranges, and the plans they become. The one place where option names
+//! stand; a type and a reader that disagree fail a test.
+
+use super::consumer::{FetchSpec, Prefetch, Scope, Spec};
+use super::reader::{Reader, SAFE, whole};
+use crate::base::error::{Error, Kind};
+use crate::base::id::check_name;
+use crate::base::limits;
+use crate::base::time::{Millis, Now, Wall};
+use crate::base::value::Value;
+use crate::brokers::Kind as Broker;
+use crate::brokers::terms::{GroupSpec, Retention, Start, StationSpec};
+use crate::link::machine::Plan;
+use crate::link::session::Login;
+use crate::link::url::{Scheme, Url};
+use crate::policy::partition;
+
+/// Names of `ConnectOptions`.
+pub const CONNECT: &[&str] = &[
+    "broker", "url", "host", "port", "tls", "username", "password", "connectionToken", "accountId", "jwt", "nkeySeed", "creds",
+    "domain", "inboxPrefix", "vhost", "credentials", "reconnect", "maxReconnect", "reconnectIntervalMs", "timeoutMs",
+    "pingIntervalMs", "name", "socket", "resolveAddress", "maxPendingMessages", "maxPendingBytes", "signal", "logger",
+];
+/// Names of `Credentials`.
+pub const CREDENTIALS: &[&str] = &["username", "password", "connectionToken", "accountId", "jwt", "nkeySeed"];
+/// Names of `StationOptions`.
+pub const STATION: &[&str] = &[
+    "retentionType", "retentionValue", "storageType", "replicas", "idempotencyWindowMs", "schemaName", "sendPoisonMsgToDls",
+    "sendSchemaFailedMsgToDls", "tieredStorageEnabled", "partitionsNumber", "dlsStation", "partitionKeys", "extra",
+];
+/// Names of `ProducerOptions`.
+pub const PRODUCER: &[&str] = &["producerName", "autoMsgId", "deduplicate", "routing"];
+/// Names of `ProduceOptions`.
+pub const PRODUCE: &[&str] = &[
+    "headers", "msgId", "partitionKey", "partitionNumber", "ackWaitMs", "waitForAck", "limitConcurrentTasks", "expirationMs",
+    "delayMs", "maxMsgDeliveries", "deadLetterStation", "filterValue", "publishingId", "amqp", "metadata", "signal",
+];
+/// Names that `BatchOptions` adds.
+pub const BATCH: &[&str] = &["compression", "onProgress"];
+/// Names of `ConsumerOptions`.
+pub const CONSUMER: &[&str] = &[
+    "consumerName", "consumerGroup", "pullIntervalMs", "batchSize", "batchMaxTimeToWaitMs", "maxAckTimeMs", "maxMsgDeliveries",
+    "startConsumeFromSequence", "lastMessages", "start", "autoAck", "filter", "broadcast", "onActive",
+];
+/// Names of `ConsumeOptions`.
+pub const CONSUME: &[&str] = &["partitionKey", "partitionNumber", "prefetchMessages", "prefetchBytes", "signal"];
+/// Names of `FetchOptions`.
+pub const FETCH: &[&str] = &["batchSize", "batchMaxTimeToWaitMs", "partitionKey", "partitionNumber", "noWait", "prefetch", "signal"];
+
+const OTHER: &str = "This option belongs to another broker.";
+const LATER: &str = "It comes with a later version of this package.";
+
+/// What `connect` was given.
+#[derive(Debug)]
+pub struct Connect {
+    /// The broker.
+    pub broker: Broker,
+    /// How the link is kept.
+    pub plan: Plan,
+    /// Fixed credentials.
+    pub login: Login,
+    /// `maxPendingMessages`
+    pub pending_messages: u32,
+    /// `maxPendingBytes`
+    pub pending_bytes: u64,
+    /// Name of the memory broker.
+    pub memory: String,
+}
+
+/// Read `ConnectOptions`. `asks`: there is a `credentials` function. `secure_page`: the page was loaded over TLS.
+pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect, Error> {
+    let read = Reader::new("connect", options, &[CONNECT])?;
+    let words = ["memphis", "nats", "rabbitmq", "kubemq", "memory"];
+    if !read.has("broker") {
+        return Err(Error::argument("the connect option broker is missing").hint(format!("It is one of: {}.", words.join(", "))));
+    }
+    let broker = Broker::by_name(words.get(read.word("broker", &words, 0)?).copied().unwrap_or_default())?;
+    for name in ["jwt", "nkeySeed", "creds"] {
+        read.only_default(name, &Value::Nothing, LATER)?;
+    }
+    read.only_default("accountId", &Value::Whole(1), OTHER)?;
+    read.only_default("domain", &Value::Text(String::new()), LATER)?;
+    read.only_default("inboxPrefix", &Value::Text("_INBOX".into()), LATER)?;
+    read.only_default("vhost", &Value::Text("/".into()), OTHER)?;
+    let attempts = match read.value("maxReconnect") {
+        Value::Whole(-1) => None,
+        Value::Number(value) if *value == -1.0 => None,
+        _ => Some(read.whole("maxReconnect", 10, 0, u64::from(u32::MAX))? as u32),
+    };
+    let (urls, memory) = urls(broker, &read, secure_page)?;
+    let mut login = credentials(&read)?;
+    login.name = read.text("name")?;
+    Ok(Connect {
+        broker,
+        plan: Plan {
+            urls,
+            reconnect: read.flag("reconnect", true)?,
+            most_attempts: attempts,
+            pause: Millis(read.whole("reconnectIntervalMs", 1500, 0, SAFE)?),
+            limit: Millis(read.whole("timeoutMs", 2000, 1, SAFE)?),
+            ping: Millis(read.whole("pingIntervalMs", 20_000, 1, SAFE)?),
+            asks,
+        },
+        login,
+        pending_messages: read.whole("maxPendingMessages", u64::from(limits::PENDING_MESSAGES), 1, u64::from(u32::MAX))? as u32,
+        pending_bytes: read.whole("maxPendingBytes", limits::PENDING_BYTES, 1, SAFE)?,
+        memory,
+    })
+}
+
+/// Read what a `credentials` function answered.
+pub fn answered_credentials(options: &Value, name: Option<String>) -> Result<Login, Error> {
+    let read = Reader::new("credentials", options, &[CREDENTIALS])?;
+    for option in ["jwt", "nkeySeed"] {
+        read.only_default(option, &Value::Nothing, LATER)?;
+    }
+    Ok(Login { name, ..credentials(&read)? })
+}
+
+fn credentials(read: &Reader<'_>) -> Result<Login, Error> {
+    let login = Login { username: read.text("username")?, password: read.text("password")?, token: read.text("connectionToken")?, name: None };
+    if login.username.is_some() != login.password.is_some() {
+        return Err(Error::argument("username and password belong together").hint("Give both, or neither."));
+    }
+    if login.token.is_some() && login.username.is_some() {
+        return Err(Error::argument("username and connectionToken exclude each other").hint("Give username and password, or connectionToken."));
+    }
+    Ok(login)
+}
+
+fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url>, String), Error> {
+    let parts = ["host", "port", "tls"];
+    if read.has("url") && parts.iter().any(|part| read.has(part)) {
+        return Err(Error::argument("url and host, port or tls exclude each other").hint("Give url, or host with port and tls."));
+    }
+    let mut texts: Vec<String> = match read.value("url") {
+        Value::Nothing => Vec::new(),
+        Value::Text(text) => vec![text.clone()],
+        Value::List(list) => {
+            let texts = list.iter().map(|url| url.text().map(String::from)).collect::<Option<Vec<_>>>();
+            texts.filter(|texts| !texts.is_empty()).ok_or_else(|| Error::argument("url is not a list of strings"))?
+        }
+        _ => return Err(Error::argument("url is neither a string nor a list of strings")),
+    };
+    let memory = broker == Broker::Memory;
+    if texts.is_empty() {
+        if memory {
+            texts.push("memory:".into());
+        } else {
+            let port = read.whole("port", u64::from(broker.port()), 1, 65_535)?;
+            let host = read.text("host")?.ok_or_else(|| Error::argument("there is neither url nor host").hint("Give url, such as ws://localhost:8080."))?;
+            let word = if read.flag("tls", secure_page)? { "wss" } else { "ws" };
+            texts.push(format!("{word}://{host}:{port}"));
+        }
+    } else if memory && parts.iter().any(|part| read.has(part)) {
+        return Err(Error::argument("the memory broker has no host"));
+    }
+    let mut urls = Vec::new();
+    let mut name = String::new();
+    for text in texts {
+        let (scheme, url) = Url::parse(&text, broker.port())?;
+        match (scheme, memory) {
+            (Scheme::Memory, true) => {
+                if !url.text.is_empty() {
+                    check_name("memory broker", &url.text, false)?;
+                }
+                name = url.text.clone();
+            }
+            (Scheme::Memory, false) | (_, true) => {
+                let hint = "broker \"memory\" goes with memory: or memory:NAME, and memory: with nothing else.";
+                return Err(Error::argument(format!("the url \"{text}\" does not fit the broker")).hint(hint));
+            }
+            (Scheme::Tcp, _) => return Err(Error::new(Kind::NotSupported, "tcp: and tls: are not offered yet").hint(LATER)),
+            _ => {}
+        }
+        urls.push(url);
+    }
+    Ok((urls, name))
+}
+
+/// Read `StationOptions`.
+pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
+    let read = Reader::new("station", options, &[STATION])?;
+    let kinds = ["max_message_age_seconds", "messages", "bytes", "ack_based"];
+    let kind = read.word("retentionType", &kinds, 0)?;
+    let value = read.whole("retentionValue", 604_800, 1, SAFE)?;
+    let retention = match kind {
+        0 => Retention::Age(value),
+        1 => Retention::Messages(value),
+        2 => Retention::Bytes(value),
+        _ => Retention::Acked,
+    };
+    if matches!(retention, Retention::Messages(_) | Retention::Bytes(_)) && !read.has("retentionValue") {
+        let hint = "Give the number of messages or bytes that each partition keeps.";
+        return Err(Error::argument("retentionType messages and bytes need a retentionValue").hint(hint));
+    }
+    read.only_default("tieredStorageEnabled", &Value::Bool(false), "This broker has no second tier of storage.")?;
+    read.only_default("schemaName", &Value::Text(String::new()), LATER)?;
+    read.only_default("dlsStation", &Value::Text(String::new()), LATER)?;
+    read.only_default("partitionKeys", &Value::Nothing, OTHER)?;
+    let memory = broker == Broker::Memory;
+    if memory && !read.value("extra").entries().is_empty() {
+        return Err(Error::new(Kind::NotSupported, "extra cannot be honoured here").hint("The memory broker has no further options."));
+    }
+    if read.has("extra") && !matches!(read.value("extra"), Value::Map(_)) {
+        return Err(Error::argument("extra is not an object"));
+    }
+    let most = if memory { 64 } else { 5 };
+    Ok(StationSpec {
+        retention,
+        in_memory: read.word("storageType", &["disk", "memory"], 0)? == 1,
+        replicas: read.whole("replicas", 1, 1, most)? as u32,
+        window: Millis(read.whole("idempotencyWindowMs", 120_000, 100, SAFE)?),
+        partitions: read.whole("partitionsNumber", 1, 1, u64::from(limits::PARTITIONS_MAX))? as u32,
+        poison_to_dls: read.flag("sendPoisonMsgToDls", true)?,
+        schema_failed_to_dls: read.flag("sendSchemaFailedMsgToDls", true)?,
+        dls_station: String::new(),
+        schema: String::new(),
+        extra: read.value("extra").entries().to_vec(),
+        given: STATION.iter().copied().filter(|name| read.has(name)).collect(),
+    })
+}
+
+/// The options with which a producer or consumer creates a missing station.
+pub fn default_station(broker: Broker) -> Result<StationSpec, Error> {
+    station(&Value::Nothing, broker)
+}
+
+/// What a producer was made with.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Producer {
+    /// Its name, if it was given.
+    pub name: Option<String>,
+    /// Every message gets an id.
+    pub auto_id: bool,
+}
+
+/// Read `ProducerOptions`, which may stand among those of a produce.
+pub fn producer(options: &Value, mixed: bool) -> Result<Producer, Error> {
+    let known: &[&[&str]] = if mixed { &[PRODUCER, PRODUCE] } else { &[PRODUCER] };
+    let read = Reader::new("producer", options, known)?;
+    read.only_default("deduplicate", &Value::Bool(false), OTHER)?;
+    if read.word("routing", &["hash", "key"], 0)? == 1 {
+        return Err(Error::new(Kind::NotSupported, "routing \"key\" cannot be honoured here").hint(OTHER));
+    }
+    let name = read.text("producerName")?;
+    if let Some(name) = &name {
+        check_name("producer", name, true)?;
+    }
+    Ok(Producer { name, auto_id: read.flag("autoMsgId", false)? })
+}
+
+/// Numbers and flags of `ProduceOptions`; texts travel beside the payload.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Produce {
+    /// `partitionNumber`
+    pub partition: Option<u32>,
+    /// `ackWaitMs`
+    pub ack_wait: Millis,
+    /// `limitConcurrentTasks`
+    pub limit: u32,
+    /// `waitForAck`
+    pub wants_receipt: bool,
+}
+
+/// The defaults of `ProduceOptions`.
+pub const PRODUCE_DEFAULTS: Produce = Produce { partition: None, ack_wait: Millis(15_000), limit: 500, wants_receipt: true };
+
+/// Read `ProduceOptions` as the application wrote them: the cold path, for errors and unusual types. `batch` and `mixed`
+/// say which other names may stand among them.
+pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Error> {
+    let known = [PRODUCE, if batch { BATCH } else { &[] }, if mixed { PRODUCER } else { &[] }];
+    let read = Reader::new("produce", options, &known)?;
+    for name in ["expirationMs", "delayMs"] {
+        read.only_default(name, &Value::Nothing, LATER)?;
+    }
+    for name in ["maxMsgDeliveries", "deadLetterStation", "filterValue", "publishingId", "amqp", "metadata"] {
+        read.only_default(name, &Value::Nothing, OTHER)?;
+    }
+    read.only_default("compression", &Value::Text("none".into()), OTHER)?;
+    if let Value::Map(headers) = read.value("headers") {
+        if let Some((name, _)) = headers.iter().find(|(_, value)| value.text().is_none()) {
+            return Err(Error::argument(format!("the header \"{}\" is not a string", name.escape_debug())));
+        }
+    } else if read.has("headers") {
+        return Err(Error::argument("headers is not an object of strings"));
+    }
+    let id = read.text("msgId")?;
+    if batch && id.is_some() {
+        return Err(Error::argument("one msgId cannot serve a batch").hint("Make the producer with autoMsgId, or produce the messages singly."));
+    }
+    let key = read.text("partitionKey")?;
+    let partition = read.has("partitionNumber").then(|| whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX))).transpose()?;
+    if key.is_some() && partition.is_some() {
+        return Err(both());
+    }
+    Ok(Produce {
+        partition: partition.map(|number| number as u32),
+        ack_wait: Millis(read.whole("ackWaitMs", PRODUCE_DEFAULTS.ack_wait.0, 1, SAFE)?),
+        limit: read.whole("limitConcurrentTasks", u64::from(PRODUCE_DEFAULTS.limit), 1, u64::from(u32::MAX))? as u32,
+        wants_receipt: read.flag("waitForAck", true)?,
+    })
+}
+
+fn both() -> Error {
+    Error::argument("partitionKey and partitionNumber exclude each other").hint("Give a key, or the number of a partition.")
+}
+
+/// Read `ConsumerOptions`, which may stand among those of a fetch or a consume. `random` makes the name of a group that has
+/// none.
+pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random: &str) -> Result<(Spec, String), Error> {
+    let read = Reader::new("consumer", options, &[CONSUMER, among])?;
+    read.only_default("broadcast", &Value::Bool(false), OTHER)?;
+    read.only_default("filter", &Value::Nothing, LATER)?;
+    read.only_default("onActive", &Value::Nothing, OTHER)?;
+    let name = read.text("consumerName")?;
+    let group = read.text("consumerGroup")?;
+    for (what, name) in [("consumer", &name), ("group", &group)] {
+        if let Some(name) = name {
+            check_name(what, name, true)?;
+        }
+    }
+    let nameless = name.is_none() && group.is_none();
+    let shown = name.clone().unwrap_or_else(|| format!("c-{random}"));
+    let spec = Spec {
+        station: station.into(),
+        group: GroupSpec {
+            name: group.or(name).unwrap_or_else(|| format!("g-{random}")),
+            nameless,
+            start: start(&read, now)?,
+            ack_time: Millis(read.whole("maxAckTimeMs", 30_000, 1, SAFE)?),
+            max_deliveries: read.whole("maxMsgDeliveries", 10, 1, u64::from(u32::MAX))? as u32,
+            auto_ack: read.flag("autoAck", false)?,
+        },
+        batch: read.whole("batchSize", 10, 1, u64::from(limits::BATCH_MAX))? as u32,
+        wait: Millis(read.whole("batchMaxTimeToWaitMs", 5000, 1, SAFE)?),
+        pull_interval: Millis(read.whole("pullIntervalMs", 1000, 0, SAFE)?),
+    };
+    Ok((spec, shown))
+}
+
+fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
+    let given = ["start", "startConsumeFromSequence", "lastMessages"].iter().filter(|name| read.has(name)).count();
+    if given > 1 {
+        return Err(Error::argument("start, startConsumeFromSequence and lastMessages exclude each other").hint("Give one of them."));
+    }
+    if read.has("startConsumeFromSequence") {
+        return Ok(Start::Sequence(read.whole("startConsumeFromSequence", 1, 1, SAFE)?));
+    }
+    if read.has("lastMessages") {
+        return match read.value("lastMessages") {
+            Value::Whole(-1) => Ok(Start::First),
+            Value::Number(value) if *value == -1.0 => Ok(Start::First),
+            value => Ok(Start::LastMessages(whole("lastMessages", value, 0, SAFE)?)),
+        };
+    }
+    let hint = "It is \"first\", \"last\", \"next\", { sequence }, { time }, { sinceMs } or { lastMessages }.";
+    match read.value("start") {
+        Value::Nothing => Ok(Start::First),
+        Value::Text(word) => match word.as_str() {
+            "first" => Ok(Start::First),
+            "last" => Ok(Start::Last),
+            "next" => Ok(Start::Next),
+            _ => Err(Error::argument(format!("start is \"{}\"", word.escape_debug())).hint(hint)),
+        },
+        Value::Map(entries) => match entries.as_slice() {
+            [(key, value)] => match key.as_str() {
+                "sequence" => Ok(Start::Sequence(whole("start.sequence", value, 1, u64::MAX)?)),
+                "lastMessages" => Ok(Start::LastMessages(whole("start.lastMessages", value, 0, SAFE)?)),
+                "time" => Ok(Start::Time(Wall(whole("start.time", value, 0, SAFE / 1000)?.saturating_mul(1_000_000)))),
+                "sinceMs" => {
+                    let since = whole("start.sinceMs", value, 0, SAFE)?.saturating_mul(1_000_000);
+                    Ok(Start::Time(Wall(now.wall.0.saturating_sub(since))))
+                }
+                _ => Err(Error::argument(format!("start has the member \"{}\"", key.escape_debug())).hint(hint)),
+            },
+            _ => Err(Error::argument("start has not exactly one member").hint(hint)),
+        },
+        _ => Err(Error::argument("start is neither a word nor an object").hint(hint)),
+    }
+}
+
+fn scope(read: &Reader<'_>) -> Result<Scope, Error> {
+    match (read.text("partitionKey")?, read.has("partitionNumber")) {
+        (Some(_), true) => Err(both()),
+        (Some(key), false) => Ok(Scope::Hash(partition::hash(&key))),
+        (None, true) => Ok(Scope::Number(whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX))? as u32)),
+        (None, false) => Ok(Scope::All),
+    }
+}
+
+/// Read `FetchOptions`, which may stand among those of a consumer.
+pub fn fetch(options: &Value, spec: &Spec, among: &[&str]) -> Result<FetchSpec, Error> {
+    let read = Reader::new("fetch", options, &[FETCH, among])?;
+    Ok(FetchSpec {
+        messages: read.whole("batchSize", u64::from(spec.batch), 1, u64::from(limits::BATCH_MAX))? as u32,
+        wait: Millis(read.whole("batchMaxTimeToWaitMs", spec.wait.0, 1, SAFE)?),
+        no_wait: read.flag("noWait", false)?,
+        ahead: read.flag("prefetch", false)?,
+        scope: scope(&read)?,
+    })
+}
+
+/// Read `ConsumeOptions`, which may stand among those of a consumer.
+pub fn consume(options: &Value, auto_ack: bool, among: &[&str]) -> Result<(Scope, Prefetch), Error> {
+    let read = Reader::new("consume", options, &[CONSUME, among])?;
+    let messages = if auto_ack { 2000 } else { 500 };
+    let prefetch = Prefetch {
+        messages: read.whole("prefetchMessages", messages, 1, 1_000_000)? as u32,
+        bytes: read.whole("prefetchBytes", limits::FETCH_BYTES, 1, SAFE)?,
+    };
+    Ok((scope(&read)?, prefetch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Time;
+
+    fn json(text: &str) -> Value {
+        serde_json::from_str(text).unwrap()
+    }
+
+    const NOW: Now = Now { mono: Time(0), wall: Wall(1_000_000_000_000_000_000) };
+
+    fn kind<T: std::fmt::Debug>(result: Result<T, Error>) -> Kind {
+        result.unwrap_err().kind
+    }
+
+    #[test]
+    fn connect_defaults_are_the_contracts() {
+        let options = connect(&json(r#"{"broker":"nats","url":"ws://localhost:9"}"#), false, false).unwrap();
+        assert_eq!((options.plan.most_attempts, options.plan.pause, options.plan.limit), (Some(10), Millis(1500), Millis(2000)));
+        assert_eq!((options.plan.ping, options.pending_messages, options.pending_bytes), (Millis(20_000), 10_000, 67_108_864));
+        let host = connect(&json(r#"{"broker":"nats","host":"h"}"#), false, false).unwrap();
+        assert_eq!(host.plan.urls[0].text, "ws://h:8080");
+    }
+
+    #[test]
+    fn connect_refuses_what_excludes_each_other() {
+        for text in [
+            r#"{}"#,
+            r#"{"broker":"kafka"}"#,
+            r#"{"broker":"nats"}"#,
+            r#"{"broker":"nats","url":"ws://a","host":"b"}"#,
+            r#"{"broker":"nats","url":[]}"#,
+            r#"{"broker":"nats","url":"memory:"}"#,
+            r#"{"broker":"memory","url":"ws://a"}"#,
+            r#"{"broker":"nats","url":"ws://a","username":"u"}"#,
+            r#"{"broker":"nats","url":"ws://a","username":"u","password":"p","connectionToken":"t"}"#,
+            r#"{"broker":"nats","url":"ws://a","timeoutMs":-1}"#,
+            r#"{"broker":"nats","url":"ws://a","name":7}"#,
+        ] {
+            assert_eq!(kind(connect(&json(text), false, false)), Kind::InvalidArgument, "{text}");
+        }
+        for text in [r#"{"broker":"rabbitmq","url":"ws://a"}"#, r#"{"broker":"nats","url":"tcp://a"}"#, r#"{"broker":"nats","url":"ws://a","vhost":"x"}"#] {
+            assert_eq!(kind(connect(&json(text), false, false)), Kind::NotSupported, "{text}");
+        }
+        let written = r#"{"broker":"nats","url":"ws://a","accountId":1,"vhost":"/","domain":"","inboxPrefix":"_INBOX","maxReconnect":-1}"#;
+        assert_eq!(connect(&json(written), false, false).unwrap().plan.most_attempts, None, "defaults written out are fine");
+    }
+
+    #[test]
+    fn station_options() {
+        let spec = station(&json(r#"{"retentionType":"messages","retentionValue":5,"partitionsNumber":3,"tieredStorageEnabled":false}"#), Broker::Nats).unwrap();
+        assert_eq!((spec.retention, spec.partitions), (Retention::Messages(5), 3));
+        assert_eq!(spec.given, ["retentionType", "retentionValue", "tieredStorageEnabled", "partitionsNumber"]);
+        assert_eq!(default_station(Broker::Nats).unwrap().retention, Retention::Age(604_800));
+        assert_eq!(kind(station(&json(r#"{"partitionsNumber":0}"#), Broker::Nats)), Kind::InvalidArgument);
+        assert_eq!(kind(station(&json(r#"{"tieredStorageEnabled":true}"#), Broker::Nats)), Kind::NotSupported);
+        assert_eq!(kind(station(&json(r#"{"partitionKeys":["a"]}"#), Broker::Nats)), Kind::NotSupported);
+    }
+
+    #[test]
+    fn beginnings() {
+        let begin = |text: &str| consumer(&json(text), "s", &[], NOW, "r").map(|(spec, _)| spec.group.start);
+        assert_eq!(begin("{}"), Ok(Start::First));
+        assert_eq!(begin(r#"{"start":"next"}"#), Ok(Start::Next));
+        assert_eq!(begin(r#"{"start":{"sinceMs":1000}}"#), Ok(Start::Time(Wall(999_999_999_000_000_000))));
+        assert_eq!(begin(r#"{"lastMessages":-1}"#), Ok(Start::First));
+        assert_eq!(begin(r#"{"lastMessages":3}"#), Ok(Start::LastMessages(3)));
+        for text in [r#"{"start":"next","lastMessages":1}"#, r#"{"start":"x"}"#, r#"{"start":{}}"#, r#"{"start":{"sequence":0}}"#, r#"{"lastMessages":-2}"#] {
+            assert_eq!(kind(begin(text)), Kind::InvalidArgument, "{text}");
+        }
+    }
+
+    #[test]
+    fn groups_and_names() {
+        let read = |text: &str| consumer(&json(text), "s", &[], NOW, "r").unwrap();
+        let (spec, name) = read(r#"{"consumerName":"n"}"#);
+        assert_eq!((spec.group.name.as_str(), name.as_str(), spec.group.nameless), ("n", "n", false));
+        let (spec, name) = read(r#"{"consumerGroup":"g"}"#);
+        assert_eq!((spec.group.name.as_str(), name.as_str(), spec.group.nameless), ("g", "c-r", false));
+        assert!(read("{}").0.group.nameless);
+    }
+
+    #[test]
+    fn produce_options() {
+        assert_eq!(produce(&Value::Nothing, false, false), Ok(PRODUCE_DEFAULTS));
+        for text in [r#"{"headers":{"a":1}}"#, r#"{"headers":"x"}"#, r#"{"partitionKey":"k","partitionNumber":1}"#, r#"{"ackWaitMs":0}"#, r#"{"msgid":"x"}"#] {
+            assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
+        }
+        assert_eq!(kind(produce(&json(r#"{"delayMs":5}"#), false, false)), Kind::NotSupported);
+    }
+}

@@ -1,0 +1,763 @@
+//! Producers: queues of encoded messages, windows, repetition, receipts (semantics.md section 2).
+//!
+//! A call is encoded at once and waits as bytes; it takes its slot on the wire when it enters the producer's window.
+//! Knows no broker and no promise.
+
+use super::call::{Call, Calls, State};
+use super::context::Context;
+use super::lane::{Flow, Lane};
+use super::turn::{CallId, OpId, ProducerId, Row, Status};
+use crate::base::error::{Error, Kind};
+use crate::base::id::push_base36;
+use crate::base::limits;
+use crate::base::time::{Millis, Time, earliest};
+use crate::brokers::terms::StationFacts;
+use crate::link::receipts::Receipts;
+use crate::link::session::{Draft, RouteId, Slot};
+use crate::policy::partition::{Choice, choose};
+use crate::policy::resend;
+use std::collections::VecDeque;
+
+/// One message as the application gives it.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The application's own id.
+    pub msg_id: Option<&'a str>,
+    /// Key that chooses the partition.
+    pub key: Option<&'a str>,
+    /// Number of the partition.
+    pub partition: Option<u32>,
+    /// The payload.
+    pub data: &'a [u8],
+    /// How long to wait for the receipt.
+    pub ack_wait: Millis,
+    /// Wait while the producer has that many messages without an outcome.
+    pub limit: u32,
+    /// Resolve with the receipt.
+    pub wants_receipt: bool,
+}
+
+/// One station as a producer sends to it.
+#[derive(Debug)]
+struct Target {
+    station: String,
+    window: Millis,
+    lanes: Vec<Lane>,
+    numbers: Vec<u32>,
+    turn: u32,
+}
+
+/// How a producer stands.
+#[derive(Debug)]
+enum Stage {
+    /// Its stations are being looked up or created; calls wait.
+    Opening,
+    /// It sends.
+    Open,
+    /// It was destroyed; what is pending may finish until then.
+    Closing { op: Option<OpId>, until: Time },
+    /// It is over, and why.
+    Ended(Error),
+}
+
+/// Somebody waits until everything produced so far has its outcome.
+#[derive(Debug)]
+struct Flush {
+    op: OpId,
+    before: u64,
+    left: usize,
+}
+
+#[derive(Debug)]
+struct Producer {
+    stage: Stage,
+    targets: Vec<Target>,
+    stations: Vec<String>,
+    queue: VecDeque<(CallId, u64)>,
+    /// Calls without an outcome that have been written at least once.
+    in_flight: u32,
+    /// All calls without an outcome.
+    pending: usize,
+    /// Beginning of the ids that `autoMsgId` makes; random, since names are shared and counters begin anew.
+    prefix: Option<String>,
+    counter: u64,
+    opened: Vec<OpId>,
+    flushes: Vec<Flush>,
+}
+
+/// All producers of a connection.
+#[derive(Debug)]
+pub struct Producers {
+    producers: Vec<Option<Producer>>,
+    calls: Calls,
+    receipts: Receipts,
+    /// Bytes of the messages whose receipts came.
+    pub sent: (u64, u64),
+    failed: Vec<(String, Error, u32, Vec<String>)>,
+    /// No later than the next moment anything is due; found again by looking at everything, which is not done a turn.
+    due: Option<Time>,
+}
+
+impl Producers {
+    /// None yet, with the application's limits.
+    pub fn new(most: u32, most_bytes: u64) -> Producers {
+        Producers {
+            producers: Vec::new(),
+            calls: Calls::new(most, most_bytes),
+            receipts: Receipts::default(),
+            sent: (0, 0),
+            failed: Vec::new(),
+            due: None,
+        }
+    }
+
+    /// A producer for these stations, with the beginning of the ids it makes, if it makes them. It takes messages at once;
+    /// they wait until [`Producers::opened`].
+    pub fn add(&mut self, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
+        let id = ProducerId(self.producers.len() as u32);
+        self.producers.push(Some(Producer {
+            stage: Stage::Opening,
+            targets: Vec::new(),
+            stations,
+            queue: VecDeque::new(),
+            in_flight: 0,
+            pending: 0,
+            prefix,
+            counter: 0,
+            opened: Vec::new(),
+            flushes: Vec::new(),
+        }));
+        id
+    }
+
+    fn get(&mut self, id: ProducerId) -> Option<&mut Producer> {
+        self.producers.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// The stations a producer was made for.
+    pub fn stations(&self, id: ProducerId) -> Vec<String> {
+        self.producers.get(id.0 as usize).and_then(Option::as_ref).map(|producer| producer.stations.clone()).unwrap_or_default()
+    }
+
+    /// How many messages, and bytes, have no outcome.
+    pub fn pending(&self) -> (usize, u64) {
+        (self.calls.len(), self.calls.bytes())
+    }
+
+    /// Somebody wants to know when there is room again.
+    pub fn want_room(&mut self) {
+        self.calls.wants_room = true;
+    }
+
+    /// Tell `op` when the producer sends, or why it never will.
+    pub fn when_open(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: OpId) {
+        let Some(producer) = self.get(id) else { return ctx.turn.end(op, Err(closed())) };
+        match &producer.stage {
+            Stage::Opening => producer.opened.push(op),
+            Stage::Open => ctx.turn.end(op, Ok(())),
+            Stage::Closing { .. } => ctx.turn.end(op, Err(closed())),
+            Stage::Ended(error) => ctx.turn.end(op, Err(error.clone())),
+        }
+    }
+
+    /// Its stations are known: it sends from now on.
+    pub fn opened(&mut self, ctx: &mut Context<'_>, id: ProducerId, stations: Vec<StationFacts>) {
+        let Some(producer) = self.get(id) else { return };
+        if !matches!(producer.stage, Stage::Opening | Stage::Closing { .. }) {
+            return;
+        }
+        producer.targets = stations
+            .into_iter()
+            .map(|facts| Target {
+                window: facts.window,
+                numbers: facts.places.iter().map(|place| place.partition).collect(),
+                lanes: facts.places.iter().map(|place| Lane::new(ctx.session.open_route(place), place.partition)).collect(),
+                turn: 0,
+                station: facts.name,
+            })
+            .collect();
+        if matches!(producer.stage, Stage::Opening) {
+            producer.stage = Stage::Open;
+        }
+        for op in std::mem::take(&mut producer.opened) {
+            ctx.turn.end(op, Ok(()));
+        }
+        self.pump(ctx, id, false);
+    }
+
+    /// It is over: everything it has is rejected with this error.
+    pub fn end(&mut self, ctx: &mut Context<'_>, id: ProducerId, error: &Error) {
+        let Some(producer) = self.get(id) else { return };
+        if matches!(producer.stage, Stage::Ended(_)) {
+            return;
+        }
+        let closing = if let Stage::Closing { op, .. } = producer.stage { op } else { None };
+        producer.stage = Stage::Ended(error.clone());
+        let opened = std::mem::take(&mut producer.opened);
+        // Without its lanes nothing of it is written again while its calls are rejected.
+        for lane in std::mem::take(&mut producer.targets).iter().flat_map(|target| &target.lanes) {
+            ctx.session.close_route(lane.route);
+        }
+        for op in opened {
+            ctx.turn.end(op, Err(error.clone()));
+        }
+        for call in self.in_order(|call| call.producer == id) {
+            self.fail(ctx, call, error.clone());
+        }
+        if let Some(op) = closing {
+            ctx.turn.end(op, Ok(()));
+        }
+        if error.kind != Kind::Closed {
+            ctx.turn.rows.push(Row::ProducerEnded(id));
+        }
+    }
+
+    /// Take a message. The bytes are copied before this returns.
+    pub fn produce(&mut self, ctx: &mut Context<'_>, id: ProducerId, message: &Message<'_>) -> Result<CallId, Error> {
+        let producer = self.producers.get_mut(id.0 as usize).and_then(Option::as_mut).ok_or_else(closed)?;
+        match &producer.stage {
+            Stage::Ended(error) => return Err(error.clone()),
+            Stage::Closing { .. } => return Err(closed()),
+            Stage::Opening | Stage::Open => {}
+        }
+        self.calls.admit(message.data.len())?;
+        let mut auto = String::new();
+        let mut auto_id = 0;
+        if let (None, Some(prefix)) = (message.msg_id, &producer.prefix) {
+            auto_id = producer.counter.wrapping_add(1);
+            auto = auto_text(prefix, auto_id);
+        }
+        let id_text = message.msg_id.or((auto_id > 0).then_some(auto.as_str()));
+        let mut bytes = self.calls.buffer();
+        let draft = Draft { headers: message.headers, msg_id: id_text, data: message.data };
+        let head = match ctx.session.encode(&draft, &mut bytes) {
+            Ok(head) => head,
+            Err(error) => {
+                bytes.clear();
+                self.calls.recycle(bytes);
+                let station = producer.stations.first().cloned().unwrap_or_default();
+                return Err(error.at(&station));
+            }
+        };
+        if let Some(number) = message.partition.filter(|number| producer.targets.iter().any(|target| !target.numbers.contains(number))) {
+            bytes.clear();
+            self.calls.recycle(bytes);
+            return Err(no_partition(number));
+        }
+        producer.counter = producer.counter.max(auto_id);
+        producer.pending = producer.pending.saturating_add(1);
+        let choice = match (message.partition, message.key, message.msg_id) {
+            (Some(number), ..) => Choice::Number(number),
+            (_, Some(key), _) => Choice::Hash(crate::policy::partition::hash(key)),
+            // A repeat by the application meets its first copy; an id made here does not choose.
+            (_, _, Some(id)) => Choice::Hash(crate::policy::partition::hash(id)),
+            _ => Choice::Turn,
+        };
+        let call = self.calls.insert(Call {
+            producer: id,
+            target: 0,
+            lane: 0,
+            choice,
+            bytes,
+            head,
+            state: State::Waiting,
+            deadline: ctx.now.mono + message.ack_wait,
+            limit: message.limit.max(1),
+            has_id: id_text.is_some(),
+            id: if message.wants_receipt { None } else { id_text.map(String::from) },
+            auto_id,
+            wants_receipt: message.wants_receipt,
+            told: false,
+            order: 0,
+            first_sent: None,
+            sent: ctx.now.mono,
+            uncertain: false,
+        });
+        self.due_at(ctx.now.mono + message.ack_wait);
+        let order = self.calls.get(call).map_or(0, |call| call.order);
+        let Some(producer) = self.get(id) else { return Err(closed()) };
+        producer.queue.push_back((call, order));
+        if producer.queue.len() == 1 {
+            self.pump(ctx, id, false);
+        }
+        Ok(call)
+    }
+
+    /// Let waiting messages into the window. After an outcome only when half of it is free, so that they leave together.
+    fn pump(&mut self, ctx: &mut Context<'_>, id: ProducerId, refill: bool) {
+        if !ctx.up {
+            return;
+        }
+        let mut first = refill;
+        loop {
+            let Some(producer) = self.producers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+            if producer.targets.is_empty() || matches!(producer.stage, Stage::Opening | Stage::Ended(_)) {
+                return;
+            }
+            let Some(&(call_id, order)) = producer.queue.front() else { return };
+            let Some(call) = self.calls.same(call_id, order).filter(|call| call.state == State::Waiting) else {
+                producer.queue.pop_front();
+                continue;
+            };
+            if producer.in_flight >= call.limit || first && producer.in_flight > call.limit / 2 {
+                return;
+            }
+            first = false;
+            producer.queue.pop_front();
+            producer.in_flight = producer.in_flight.saturating_add(1);
+            self.place(ctx, call_id);
+        }
+    }
+
+    /// Choose the partition at the call's present station and write it there, or park it.
+    fn place(&mut self, ctx: &mut Context<'_>, id: CallId) {
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(producer) = self.producers.get_mut(call.producer.0 as usize).and_then(Option::as_mut) else { return };
+        let Some(target) = producer.targets.get_mut(call.target) else { return };
+        let Some(index) = choose(call.choice, &target.numbers, &mut target.turn) else {
+            let number = if let Choice::Number(number) = call.choice { number } else { 0 };
+            call.state = State::Held;
+            let error = no_partition(number).at(&target.station);
+            return self.fail(ctx, id, error);
+        };
+        call.lane = index;
+        let Some(lane) = target.lanes.get_mut(index) else { return };
+        if lane.flow == Flow::Flowing {
+            self.write(ctx, id);
+        } else {
+            call.state = State::Parked;
+            lane.parked.push_back((id, call.order));
+        }
+    }
+
+    /// Put a copy of the message on its way.
+    fn write(&mut self, ctx: &mut Context<'_>, id: CallId) {
+        let slot = match self.calls.get(id).map(|call| call.state) {
+            // A copy sent because of silence keeps its slot: either answer is good.
+            Some(State::Written(slot)) => slot,
+            Some(_) => self.receipts.open(id.0),
+            None => return,
+        };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let Some(producer) = self.producers.get_mut(call.producer.0 as usize).and_then(Option::as_mut) else { return };
+        let Some(lane) = producer.targets.get(call.target).and_then(|target| target.lanes.get(call.lane)) else { return };
+        call.state = State::Written(slot);
+        call.sent = ctx.now.mono;
+        call.first_sent.get_or_insert(ctx.now.mono);
+        call.uncertain = true;
+        ctx.session.publish(ctx.now, ctx.out, lane.route, slot, &call.bytes, call.head);
+        let due = silence(call);
+        let last = call.target.saturating_add(1) == producer.targets.len();
+        if !call.wants_receipt && !call.told && last {
+            call.told = true;
+            ctx.turn.rows.push(Row::Stored {
+                call: id,
+                target: call.target as u32,
+                partition: lane.partition,
+                sequence: 0,
+                duplicate: false,
+                auto_id: call.auto_id,
+                more: false,
+            });
+        }
+        self.due = earliest(self.due, due);
+    }
+
+    /// A receipt came.
+    pub fn stored(&mut self, ctx: &mut Context<'_>, slot: Slot, sequence: u64, duplicate: bool) {
+        let Some(id) = self.receipts.close(slot).map(CallId) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        let producer_id = call.producer;
+        let Some(producer) = self.producers.get_mut(producer_id.0 as usize).and_then(Option::as_mut) else { return };
+        self.sent = (self.sent.0.saturating_add(1), self.sent.1.saturating_add(call.bytes.len() as u64));
+        let last = call.target.saturating_add(1) >= producer.targets.len();
+        let (at, lane_index) = (call.target, call.lane);
+        if !call.told {
+            let partition = producer.targets.get(at).and_then(|target| target.lanes.get(lane_index)).map_or(0, |lane| lane.partition);
+            ctx.turn.rows.push(Row::Stored { call: id, target: at as u32, partition, sequence, duplicate, auto_id: call.auto_id, more: !last });
+        }
+        if last {
+            self.finish(id);
+        } else {
+            call.target = call.target.saturating_add(1);
+            call.state = State::Waiting;
+            call.uncertain = false;
+            call.first_sent = None;
+        }
+        self.advance(ctx, producer_id, at, lane_index, id, true);
+        if last {
+            self.after(ctx, producer_id);
+        } else {
+            self.place(ctx, id);
+        }
+    }
+
+    /// What a lane may write after one of its calls has been answered.
+    fn advance(&mut self, ctx: &mut Context<'_>, id: ProducerId, target: usize, lane: usize, call: CallId, stored: bool) {
+        let Some(lane_ref) = self.lane(id, target, lane) else { return };
+        if lane_ref.flow == Flow::Flowing {
+            return;
+        }
+        let next = lane_ref.settled(call, stored);
+        self.repeat(ctx, id, target, lane, next);
+    }
+
+    fn lane(&mut self, id: ProducerId, target: usize, lane: usize) -> Option<&mut Lane> {
+        self.get(id)?.targets.get_mut(target)?.lanes.get_mut(lane)
+    }
+
+    /// Write what has to be repeated; when the lane flows again, what was parked follows.
+    fn repeat(&mut self, ctx: &mut Context<'_>, id: ProducerId, target: usize, lane: usize, calls: Vec<CallId>) {
+        let window = self.get(id).and_then(|producer| producer.targets.get(target)).map_or(Millis(0), |target| target.window);
+        for call_id in calls {
+            let Some(call) = self.calls.get(call_id) else { continue };
+            let sent = call.first_sent.unwrap_or(ctx.now.mono);
+            if call.uncertain && !resend::may_repeat(call.has_id, sent, ctx.now.mono, window) {
+                let error = lost(true);
+                self.fail(ctx, call_id, error);
+            } else {
+                self.write(ctx, call_id);
+            }
+        }
+        while let Some(lane) = self.lane(id, target, lane).filter(|lane| lane.flow == Flow::Flowing) {
+            let Some((call, order)) = lane.parked.pop_front() else { break };
+            if self.calls.same(call, order).is_some_and(|call| call.state == State::Parked) {
+                self.write(ctx, call);
+            }
+        }
+    }
+
+    /// The broker's word that a message was not stored for now.
+    pub fn not_now(&mut self, ctx: &mut Context<'_>, slot: Slot) {
+        let Some(id) = self.receipts.close(slot).map(CallId) else { return };
+        let Some(call) = self.calls.get_mut(id) else { return };
+        call.state = State::Held;
+        call.uncertain = false;
+        let (producer, target, lane, order) = (call.producer, call.target, call.lane, call.order);
+        let now = ctx.now.mono;
+        if let Some(lane) = self.lane(producer, target, lane) {
+            lane.not_now(now, id, order);
+            let due = lane.deadline();
+            self.due = earliest(self.due, due);
+        }
+    }
+
+    /// The broker's word that a message is not stored, for good.
+    pub fn refused(&mut self, ctx: &mut Context<'_>, slot: Slot, error: Error) {
+        if let Some(id) = self.receipts.close(slot).map(CallId) {
+            if let Some(call) = self.calls.get_mut(id) {
+                call.state = State::Held;
+                call.uncertain = false;
+            }
+            self.fail(ctx, id, error);
+        }
+    }
+
+    /// A partition is of no use any more. A station that is gone ends its producers.
+    pub fn route_lost(&mut self, ctx: &mut Context<'_>, route: RouteId, error: &Error) {
+        let found = self.producers.iter().enumerate().find_map(|(index, producer)| {
+            let at = |target: &Target| target.lanes.iter().position(|lane| lane.route == route);
+            let (target, lane) = producer.as_ref()?.targets.iter().enumerate().find_map(|(number, target)| Some((number, at(target)?)))?;
+            Some((ProducerId(index as u32), target, lane))
+        });
+        let Some((id, target, lane)) = found else { return };
+        if error.kind == Kind::NoSuchStation {
+            return self.end(ctx, id, error);
+        }
+        let mine = |call: &Call| call.producer == id && call.target == target && call.lane == lane && matches!(call.state, State::Written(_) | State::Held);
+        let calls: Vec<_> = self.calls.iter().filter(|(_, call)| mine(call)).map(|(id, _)| id).collect();
+        for call in calls {
+            if let Some(call) = self.calls.get_mut(call) {
+                call.uncertain = false;
+            }
+            self.fail(ctx, call, error.clone());
+        }
+    }
+
+    /// A station was destroyed here: its producers end.
+    pub fn station_gone(&mut self, ctx: &mut Context<'_>, station: &str, error: &Error) {
+        let ids: Vec<_> = self.ids(|producer| producer.stations.iter().any(|name| name == station));
+        for id in ids {
+            self.end(ctx, id, error);
+        }
+    }
+
+    fn ids(&self, mut pick: impl FnMut(&Producer) -> bool) -> Vec<ProducerId> {
+        let live = |producer: &Producer| !matches!(producer.stage, Stage::Ended(_));
+        let all = self.producers.iter().enumerate().filter_map(|(index, producer)| Some((index, producer.as_ref()?)));
+        all.filter(|(_, producer)| live(producer) && pick(producer)).map(|(index, _)| ProducerId(index as u32)).collect()
+    }
+
+    /// The application withdraws a call.
+    pub fn abort(&mut self, ctx: &mut Context<'_>, id: CallId) {
+        self.fail(ctx, id, Error::new(Kind::Aborted, "the signal was aborted"));
+    }
+
+    /// A call has come to nothing.
+    fn fail(&mut self, ctx: &mut Context<'_>, id: CallId, error: Error) {
+        let Some(call) = self.calls.get(id) else { return };
+        let (producer_id, target, lane) = (call.producer, call.target, call.lane);
+        if let State::Written(slot) = call.state {
+            self.receipts.close(slot);
+            ctx.session.forget(slot);
+        }
+        let station = self.get(producer_id).and_then(|producer| producer.stations.get(target).cloned()).unwrap_or_default();
+        let Some(call) = self.calls.get(id) else { return };
+        let mut error = error.at(&station);
+        if error.maybe_delivered.is_none() {
+            error.maybe_delivered = Some(call.uncertain);
+        }
+        if call.told {
+            let text = call.id.clone();
+            match self.failed.iter_mut().find(|(name, other, ..)| *name == station && other.kind == error.kind) {
+                Some((_, _, count, ids)) => {
+                    *count = count.saturating_add(1);
+                    ids.extend(text.filter(|_| ids.len() < limits::FAILED_IDS));
+                }
+                None => self.failed.push((station, error, 1, text.into_iter().collect())),
+            }
+        } else {
+            ctx.turn.rows.push(Row::Failed { call: id, error: Box::new(error) });
+        }
+        self.finish(id);
+        self.advance(ctx, producer_id, target, lane, id, false);
+        self.after(ctx, producer_id);
+    }
+
+    /// A call has its outcome: take it out of every count.
+    fn finish(&mut self, id: CallId) {
+        let Some(call) = self.calls.remove(id) else { return };
+        if let Some(producer) = self.get(call.producer) {
+            producer.pending = producer.pending.saturating_sub(1);
+            // What still waits has not entered the window.
+            if call.state != State::Waiting {
+                producer.in_flight = producer.in_flight.saturating_sub(1);
+            }
+            for flush in &mut producer.flushes {
+                if call.order < flush.before {
+                    flush.left = flush.left.saturating_sub(1);
+                }
+            }
+        }
+        self.calls.recycle(call.bytes);
+    }
+
+    /// After an outcome: flushes that are done, a producer that may close, room for what waits.
+    fn after(&mut self, ctx: &mut Context<'_>, id: ProducerId) {
+        let Some(producer) = self.get(id) else { return };
+        if !producer.flushes.is_empty() {
+            producer.flushes.retain(|flush| {
+                if flush.left == 0 {
+                    ctx.turn.end(flush.op, Ok(()));
+                }
+                flush.left > 0
+            });
+        }
+        if producer.pending == 0 && matches!(producer.stage, Stage::Closing { .. }) {
+            self.end(ctx, id, &closed());
+        } else {
+            self.pump(ctx, id, true);
+        }
+        if self.calls.take_room() {
+            ctx.turn.rows.push(Row::Room);
+        }
+    }
+
+    /// Tell `op` when everything produced so far has its outcome.
+    pub fn flush(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: OpId) {
+        let before = self.calls.next_order();
+        match self.get(id) {
+            Some(producer) if producer.pending > 0 => {
+                let left = producer.pending;
+                producer.flushes.push(Flush { op, before, left });
+            }
+            _ => ctx.turn.end(op, Ok(())),
+        }
+    }
+
+    /// End a producer: what is pending may finish within the limit for closing, then it is rejected.
+    pub fn destroy(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: Option<OpId>) {
+        let until = ctx.now.mono + limits::CLOSE_WAIT;
+        let up = ctx.up;
+        let Some(producer) = self.get(id) else {
+            return if let Some(op) = op { ctx.turn.end(op, Ok(())) };
+        };
+        let idle = producer.pending == 0;
+        match producer.stage {
+            Stage::Ended(_) => {
+                if let Some(op) = op {
+                    ctx.turn.end(op, Ok(()));
+                }
+            }
+            Stage::Closing { .. } => {
+                // A second destroy ends with the first.
+                if let Some(op) = op {
+                    producer.flushes.push(Flush { op, before: u64::MAX, left: producer.pending });
+                }
+            }
+            Stage::Opening | Stage::Open => {
+                producer.stage = Stage::Closing { op, until };
+                self.due_at(until);
+                if idle || !up {
+                    self.end(ctx, id, &closed());
+                }
+            }
+        }
+    }
+
+    /// End all of them.
+    pub fn destroy_all(&mut self, ctx: &mut Context<'_>) {
+        for id in self.ids(|_| true) {
+            self.destroy(ctx, id, None);
+        }
+    }
+
+    /// Everything is over at once.
+    pub fn end_all(&mut self, ctx: &mut Context<'_>, error: &Error) {
+        for id in self.ids(|_| true) {
+            self.end(ctx, id, error);
+        }
+    }
+
+    /// The link was lost: what may be repeated is held, the rest is rejected.
+    pub fn link_lost(&mut self, ctx: &mut Context<'_>) {
+        self.receipts.clear();
+        for producer in self.producers.iter_mut().flatten() {
+            for lane in producer.targets.iter_mut().flat_map(|target| &mut target.lanes) {
+                lane.hold();
+            }
+        }
+        for id in self.in_order(|call| matches!(call.state, State::Written(_))) {
+            let Some(call) = self.calls.get_mut(id) else { continue };
+            call.state = State::Held;
+            let (producer, target, lane, has_id, order) = (call.producer, call.target, call.lane, call.has_id, call.order);
+            if has_id {
+                if let Some(lane) = self.lane(producer, target, lane) {
+                    lane.link_lost(id, order);
+                }
+            } else {
+                self.fail(ctx, id, lost(true));
+            }
+        }
+    }
+
+    /// The link is back.
+    pub fn link_up(&mut self, ctx: &mut Context<'_>) {
+        for id in self.ids(|producer| !producer.targets.is_empty()) {
+            let shape: Vec<_> = self.get(id).map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect()).unwrap_or_default();
+            for (target, lanes) in shape.into_iter().enumerate() {
+                for lane in 0..lanes {
+                    let calls = self.lane(id, target, lane).map(Lane::link_up).unwrap_or_default();
+                    self.repeat(ctx, id, target, lane, calls);
+                }
+            }
+            self.pump(ctx, id, false);
+        }
+    }
+
+    /// Calls in the order they were made.
+    fn in_order(&self, pick: impl Fn(&Call) -> bool) -> Vec<CallId> {
+        let mut calls: Vec<_> = self.calls.iter().filter(|(_, call)| pick(call)).map(|(id, call)| (call.order, id)).collect();
+        calls.sort_unstable();
+        calls.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// When it wants [`Producers::tick`]; may be too early, never too late.
+    pub fn deadline(&self) -> Option<Time> {
+        self.due
+    }
+
+    fn due_at(&mut self, at: Time) {
+        self.due = earliest(self.due, Some(at));
+    }
+
+    /// The next moment anything is due, exactly.
+    fn next_due(&self, up: bool) -> Option<Time> {
+        let calls = self.calls.iter().fold(None, |at, (_, call)| earliest(earliest(at, Some(call.deadline)), silence(call)));
+        self.producers.iter().flatten().fold(calls, |at, producer| {
+            let closing = if let Stage::Closing { until, .. } = producer.stage { Some(until) } else { None };
+            let lanes = producer.targets.iter().flat_map(|target| &target.lanes);
+            lanes.filter(|_| up).fold(earliest(at, closing), |at, lane| earliest(at, lane.deadline()))
+        })
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, ctx: &mut Context<'_>) {
+        if self.due.is_some_and(|due| due <= ctx.now.mono) {
+            self.work(ctx);
+            self.due = self.next_due(ctx.up);
+        }
+    }
+
+    fn work(&mut self, ctx: &mut Context<'_>) {
+        let now = ctx.now.mono;
+        for id in self.in_order(|call| call.deadline <= now) {
+            let error = Error::new(Kind::Timeout, "no receipt within ackWaitMs").hint(
+                "The broker may be slow or without a leader. With maybeDelivered the message may have been stored; a msgId makes trying again safe.",
+            );
+            self.fail(ctx, id, error);
+        }
+        for id in self.ids(|producer| matches!(producer.stage, Stage::Closing { until, .. } if until <= now)) {
+            self.end(ctx, id, &closed());
+        }
+        if !ctx.up {
+            return;
+        }
+        for id in self.ids(|producer| producer.targets.iter().flat_map(|target| &target.lanes).any(|lane| lane.deadline().is_some_and(|at| at <= now))) {
+            let shape: Vec<_> = self.get(id).map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect()).unwrap_or_default();
+            for (target, lanes) in shape.into_iter().enumerate() {
+                for lane in 0..lanes {
+                    let calls = self.lane(id, target, lane).map(|lane| lane.tick(now)).unwrap_or_default();
+                    self.repeat(ctx, id, target, lane, calls);
+                }
+            }
+        }
+        for id in self.in_order(|call| silence(call).is_some_and(|at| at <= now)) {
+            let Some(call) = self.calls.get_mut(id) else { continue };
+            let (producer, target, first) = (call.producer, call.target, call.first_sent.unwrap_or(now));
+            // Counted from here even if nothing is sent: silence is looked at every two seconds, not all the time.
+            call.sent = now;
+            let window = self.get(producer).and_then(|producer| producer.targets.get(target)).map_or(Millis(0), |target| target.window);
+            if resend::may_repeat(true, first, now, window) {
+                self.write(ctx, id);
+            }
+        }
+    }
+
+    /// Say what came to nothing after its promise had been resolved: once a station, code and turn.
+    pub fn report(&mut self, turn: &mut super::turn::Turn) {
+        for (station, error, messages, ids) in self.failed.drain(..) {
+            turn.status(Status::ProduceFailed { station, error, messages, ids });
+        }
+    }
+}
+
+/// When silence about a message is a reason to look at it.
+fn silence(call: &Call) -> Option<Time> {
+    (call.has_id && matches!(call.state, State::Written(_))).then(|| resend::silence_ends(call.sent))
+}
+
+/// The id that `autoMsgId` makes: the producer's own random prefix and a counter.
+pub fn auto_text(prefix: &str, number: u64) -> String {
+    let mut text = Vec::with_capacity(prefix.len().saturating_add(8));
+    text.extend_from_slice(prefix.as_bytes());
+    text.push(b'.');
+    push_base36(&mut text, number);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "the producer has been closed")
+}
+
+fn no_partition(number: u32) -> Error {
+    Error::argument(format!("the station has no partition {number}")).hint("Partitions are numbered from 1; station.partitions lists them.")
+}
+
+fn lost(maybe: bool) -> Error {
+    Error::new(Kind::ConnectionLost, "the link was lost before the receipt came")
+        .hint("Give messages a msgId (or the producer autoMsgId), so that they can be sent again safely.")
+        .maybe_delivered(maybe)
+}

@@ -1,0 +1,204 @@
+//! What a turn brought: one list of rows, which crosses to the application in one piece.
+//!
+//! Knows nothing of JavaScript; `face` turns it into numbers.
+
+use crate::base::error::Error;
+use crate::base::time::{Millis, Wall};
+use crate::link::session::{Source, Span};
+
+/// A call of `produce`: an index that is reused after its outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u32);
+
+/// A producer; never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProducerId(pub u32);
+
+/// A consumer; never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConsumerId(pub u32);
+
+/// Anything else that is waited for: an open, a fetch, a flush, a close; never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u32);
+
+/// A message that a consumer holds: its number within the consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MsgId(pub u32);
+
+/// A delivered message, as positions in the bytes it came with.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivered {
+    /// Whose.
+    pub consumer: ConsumerId,
+    /// Its number within the consumer; numbers rise.
+    pub id: MsgId,
+    /// Where the spans point to: the chunk, or [`Turn::pack`].
+    pub source: Source,
+    /// The header block in the broker's own form.
+    pub head: Span,
+    /// The payload.
+    pub data: Span,
+    /// What a settle gives back.
+    pub token: Span,
+    /// The partition's number.
+    pub partition: u32,
+    /// The sequence in the partition.
+    pub sequence: u64,
+    /// When the broker stored it.
+    pub stamp: Wall,
+    /// 1 on the first delivery.
+    pub deliveries: u32,
+}
+
+/// A change of state that `status()` tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Status {
+    /// The link works.
+    Connected {
+        /// Where to.
+        url: String,
+        /// Which attempt it was.
+        attempt: u32,
+    },
+    /// It is lost.
+    Disconnected(Error),
+    /// The next attempt is this far away.
+    Reconnecting {
+        /// Which attempt it will be.
+        attempt: u32,
+        /// The pause.
+        pause: Millis,
+    },
+    /// Messages produced with `waitForAck: false` were not stored after all.
+    ProduceFailed {
+        /// Where they were meant to go.
+        station: String,
+        /// Why.
+        error: Error,
+        /// How many, of this turn.
+        messages: u32,
+        /// Their ids, as far as they have one; the first 100.
+        ids: Vec<String>,
+    },
+    /// It is over for good.
+    Closed(Option<Error>),
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Row {
+    /// A receipt.
+    Stored {
+        /// Whose.
+        call: CallId,
+        /// Which of the producer's stations.
+        target: u32,
+        /// The partition's number.
+        partition: u32,
+        /// 0 where the broker tells none.
+        sequence: u64,
+        /// It was stored before, under the same id.
+        duplicate: bool,
+        /// The number in the id that `autoMsgId` made; 0 where there is none.
+        auto_id: u64,
+        /// More stations follow: the call goes on.
+        more: bool,
+    },
+    /// A produce that came to nothing.
+    Failed {
+        /// Whose.
+        call: CallId,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A message arrived and is held.
+    Message(Delivered),
+    /// A held message was given back, or its time is over.
+    Dropped {
+        /// Whose.
+        consumer: ConsumerId,
+        /// Which.
+        id: MsgId,
+    },
+    /// A fetch has ended with these messages.
+    Fetched {
+        /// Which fetch.
+        op: OpId,
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Its messages.
+        ids: Vec<MsgId>,
+    },
+    /// The handler's next call.
+    Batch {
+        /// Whose.
+        consumer: ConsumerId,
+        /// The messages; none with an error.
+        ids: Vec<MsgId>,
+        /// Nothing came in time.
+        error: Option<Box<Error>>,
+    },
+    /// Something can be taken by the iterator that waits.
+    Ready(ConsumerId),
+    /// An operation has succeeded.
+    Done(OpId),
+    /// An operation has failed.
+    Undone {
+        /// Which.
+        op: OpId,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A consumer has ended by itself.
+    ConsumerEnded {
+        /// Which.
+        consumer: ConsumerId,
+        /// Why.
+        error: Box<Error>,
+    },
+    /// A producer has ended by itself.
+    ProducerEnded(ProducerId),
+    /// There is room again for those who wait with a batch or a stream.
+    Room,
+    /// Something for `status()`.
+    Status(Box<Status>),
+    /// The application is to be asked for credentials.
+    Ask {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// What made it necessary.
+        reason: Option<Box<Error>>,
+    },
+    /// The connection is over for good.
+    Over(Option<Box<Error>>),
+}
+
+/// The rows of a turn and the bytes they point to.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What happened, in order.
+    pub rows: Vec<Row>,
+    /// Bytes that are not in the chunk: messages that were cut, or that a memory broker delivered.
+    pub pack: Vec<u8>,
+}
+
+impl Turn {
+    /// Nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// An operation has ended.
+    pub fn end(&mut self, op: OpId, result: Result<(), Error>) {
+        self.rows.push(match result {
+            Ok(()) => Row::Done(op),
+            Err(error) => Row::Undone { op, error: Box::new(error) },
+        });
+    }
+
+    /// Something for `status()`.
+    pub fn status(&mut self, status: Status) {
+        self.rows.push(Row::Status(Box::new(status)));
+    }
+}
