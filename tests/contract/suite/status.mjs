@@ -40,6 +40,21 @@ row('status after close ends at once', async (t) => {
   else t.ok(outcome.value.length <= 1, `entries: ${t.show(outcome.value)}`);
 });
 
+row('tap shows frames in both directions, or says that it is not there yet', async (t) => {
+  const { connection, station } = await t.setup();
+  const seen = [];
+  const loop = t.outcome((async () => { for await (const frame of connection.tap()) { seen.push(frame); if (new Set(seen.map((each) => each.direction)).size === 2) break; } })());
+  await t.turn();
+  await station.produce('x');
+  await t.collect(station, 1);
+  const outcome = await t.within(3000, loop, 'tap()');
+  if (outcome.error) { t.checkError(outcome.reason, 'not_supported'); return; }
+  for (const frame of seen) {
+    t.ok(['in', 'out'].includes(frame.direction), `direction ${t.show(frame.direction)}`);
+    t.ok(frame.at instanceof Date && frame.data instanceof Uint8Array && frame.bytes >= 0 && typeof frame.summary === 'string', `frame ${t.show(frame)}`);
+  }
+});
+
 row('stats count what went out and what came in', async (t) => {
   const { connection, station } = await t.setup();
   const before = connection.stats();
