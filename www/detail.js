@@ -115,11 +115,12 @@ function draw() {
   const fact = (label, value) => value !== undefined && [el('dt', {}, label), el('dd', {}, value)];
   panel.replaceChildren(
     el('div', { class: 'message-head' },
-      el('h2', {}, el('span', {}, message.station), ` ${message.partition} / ${int(message.sequence)}`),
+      el('h2', {}, el('span', {}, message.station), ` #${int(message.sequence)}`),
       el('p', { class: 'standing', 'data-state': row.state }, el('i', { class: 'state' }), standing(row))),
     actions(row),
     ...(row.error ? [errorCard(row.error)] : []),
     el('dl', { class: 'pairs' },
+      fact('Partition', int(message.partition)),
       fact('Stored', `${message.timestamp.toLocaleDateString()} ${clock(message.timestamp.getTime())}`),
       fact('Arrived', clock(row.at)),
       fact('Delivery', message.deliveries === 1 ? 'first' : `number ${int(message.deliveries)}`),

@@ -20,6 +20,17 @@ export function describe(error) {
   };
 }
 
+/** For what the page itself cannot read, before the package is asked. */
+export const inputError = (text, hint) => Object.assign(new Error(text), { code: 'check the form', hint });
+
+export function parseJson(text, what, hint) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw inputError(`${what} is not JSON: ${error.message}`, hint);
+  }
+}
+
 export function errorCard(error, close) {
   const { code, text, hint, facts } = describe(error);
   return el('div', { class: 'error-card' },

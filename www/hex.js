@@ -1,6 +1,7 @@
 // Bytes as a table of sixteen (eight on a phone) a line: offset, hexadecimal, text. Long payloads are shown a part at a time.
 
 import { bytes, el } from './dom.js';
+import { inputError } from './errors.js';
 
 const PART = 4096;
 const two = (n) => n.toString(16).padStart(2, '0');
@@ -39,7 +40,7 @@ export function hexView(data, width = 16) {
 export function parseHex(text) {
   const digits = text.replace(/0x|[\s,]/gi, '');
   const wrong = /[^0-9a-f]/i.exec(digits);
-  if (wrong) throw new Error(`“${wrong[0]}” is not a hexadecimal digit`);
-  if (digits.length % 2 === 1) throw new Error('half a byte at the end: the number of digits is odd');
+  if (wrong) throw inputError(`“${wrong[0]}” is not a hexadecimal digit`);
+  if (digits.length % 2 === 1) throw inputError('Half a byte at the end: the number of digits is odd');
   return Uint8Array.from({ length: digits.length / 2 }, (_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }

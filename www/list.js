@@ -121,16 +121,18 @@ function foot(length) {
   const empty = $('#list-empty');
   empty.hidden = length > 0;
   if (length > 0) return;
-  const [title, text] = emptyState(kept);
+  const [title, text, label, button] = emptyState(kept);
   if (empty.dataset.title === title) return;
   empty.dataset.title = title;
-  empty.replaceChildren(el('p', { class: 'empty-title' }, title), el('p', {}, text));
+  // The button presses the one of the form, so that there is one way to do it.
+  empty.replaceChildren(el('p', { class: 'empty-title' }, title), el('p', {}, text),
+    ...(label ? [el('button', { type: 'button', onclick: () => $(button).click() }, label)] : []));
 }
 
 function emptyState(kept) {
   if (kept > 0) return ['Nothing matches', 'No message on the board has this text in its payload, headers or id.'];
-  if (get('station') === undefined) return ['No station yet', 'Create one with “New”, then produce to it and listen.'];
-  if (get('listening') === undefined) return ['Nobody listens', 'Press “Listen” to take messages from the station.'];
+  if (get('station') === undefined) return ['No station yet', 'Create one, then produce to it and listen.', 'New station', '#new-station'];
+  if (get('listening') === undefined) return ['Nobody listens', 'A consumer takes messages from the station, from the first one on.', 'Listen', '#listen'];
   return ['The platform is empty', 'Produce a message, or send a burst: it arrives here.'];
 }
 

@@ -1,7 +1,7 @@
 // One message: reads the form, sends it, shows the receipt.
 
 import { $, compact, int, read, readNumber } from './dom.js';
-import { busy } from './errors.js';
+import { busy, inputError, parseJson } from './errors.js';
 import { parseHex } from './hex.js';
 import { count } from './rates.js';
 import { refreshSoon } from './stations.js';
@@ -13,7 +13,7 @@ export function parseHeaders(text) {
   if (lines.length === 0) return undefined;
   return Object.fromEntries(lines.map((line) => {
     const colon = line.indexOf(':');
-    if (colon < 1) throw new Error(`“${line}” is not of the form name: value`);
+    if (colon < 1) throw inputError(`“${line}” is not of the form name: value`);
     return [line.slice(0, colon).trim(), line.slice(colon + 1).trim()];
   }));
 }
@@ -23,7 +23,7 @@ export function readPayload(form) {
   const kind = form.elements.kind.value;
   if (kind === 'hex') return parseHex(text);
   if (kind === 'text') return text;
-  const value = JSON.parse(text);
+  const value = parseJson(text, 'The payload', 'Choose Text to send it as it stands.');
   // Bare JSON scalars are no payload of the package; as text they are the same bytes.
   return value !== null && typeof value === 'object' ? value : text;
 }

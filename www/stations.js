@@ -1,7 +1,7 @@
 // Stations: the list, the dialog that makes a new one, what the broker tells about the chosen one, and deleting it.
 
 import { $, $$, bytes, compact, el, int, read, readNumber } from './dom.js';
-import { busy, showError } from './errors.js';
+import { busy, parseJson, showError } from './errors.js';
 import { get, set, watch } from './store.js';
 import { note } from './timeline.js';
 import { stopListening } from './listen.js';
@@ -84,7 +84,7 @@ function dialogOptions(form) {
     retentionValue: form.elements.retentionType.value === 'ack_based' ? undefined : readNumber(form, 'retentionValue'),
     storageType: nats && form.elements.storageType.value === 'memory' ? 'memory' : undefined,
     replicas: nats ? readNumber(form, 'replicas') : undefined,
-    extra: nats && extra !== undefined ? JSON.parse(extra) : undefined,
+    extra: nats && extra !== undefined ? parseJson(extra, 'The extra fields') : undefined,
   });
 }
 
