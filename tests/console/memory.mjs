@@ -324,7 +324,7 @@ export async function a_phone_shows_one_view_at_a_time_and_nothing_runs_off_the_
       assert.equal(await page.locator('.pane:visible').count(), 1, view);
     }
     await page.click('[data-go=board]');
-    await page.locator('.line:visible').first().tap();
+    await page.locator('.line[aria-posinset="500"]').tap();
     await page.waitForSelector('#panel-message:visible .message-head');
     quiet(problems);
   } finally {
