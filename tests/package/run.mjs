@@ -4,10 +4,9 @@
 //
 // Prints a row a case and ends with "N passed, N failed".
 
-import { execFileSync } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
@@ -15,6 +14,7 @@ import { root } from '../../scripts/lib/tools.mjs';
 import { pageCases } from './cases/pages.mjs';
 import { runtimeCases } from './cases/runtimes.mjs';
 import { workerdCases } from './cases/workerd.mjs';
+import { install, tarball } from './install.mjs';
 
 /** As many cases at a time; each is one or two processes. */
 const AT_ONCE = 3;
@@ -22,7 +22,9 @@ const AT_ONCE = 3;
 const { values: options } = parseArgs({ options: { only: { type: 'string', default: '' }, tarball: { type: 'string' }, keep: { type: 'boolean', default: false } } });
 
 const dir = await mkdtemp(join(tmpdir(), 'stationmaster-package-'));
-const template = await install(await tarball());
+const template = join(dir, 'template');
+await install(await tarball(options.tarball), template);
+await cp(join(root, 'tests', 'package', 'fixtures'), template, { recursive: true });
 const nats = await startNats();
 const browser = await openPage();
 let number = 0;
@@ -73,25 +75,4 @@ async function one({ name, run }) {
 function summary(report) {
   if (report.detail) return report.detail;
   return ['memory', 'nats'].filter((broker) => report[broker]).map((broker) => `${broker} ${report[broker].produced}/${report[broker].fetched}/${report[broker].consumed}`).join(', ');
-}
-
-/** The tarball given, or a fresh one from what is built. */
-async function tarball() {
-  if (options.tarball) return resolve(options.tarball);
-  execFileSync(process.execPath, [join(root, 'scripts', 'pack.mjs')], { stdio: ['ignore', 'inherit', 'inherit'] });
-  const found = (await readdir(root)).filter((name) => /^stationmaster-.*\.tgz$/.test(name));
-  if (found.length !== 1) throw new Error(`one tarball expected, not ${found}`);
-  return join(root, found[0]);
-}
-
-/** A project with the package from the file, by npm without a network, and nothing else. */
-async function install(file) {
-  const home = join(dir, 'template');
-  await mkdir(home, { recursive: true });
-  await writeFile(join(home, 'package.json'), JSON.stringify({ name: 'user', private: true, type: 'module' }));
-  execFileSync('npm', ['install', '--offline', '--no-audit', '--no-fund', '--loglevel=error', file], { cwd: home, stdio: ['ignore', 'ignore', 'inherit'] });
-  const installed = (await readdir(join(home, 'node_modules'))).filter((name) => !name.startsWith('.'));
-  if (installed.join() !== 'stationmaster') throw new Error(`the package brought along ${installed}`);
-  await cp(join(root, 'tests', 'package', 'fixtures'), home, { recursive: true });
-  return home;
 }
