@@ -51,13 +51,3 @@ pub const LACKS: &[Lack] = &[
     Lack { feature: "resend", why: LATER },
     Lack { feature: "tiered_storage", why: "everything is kept in memory" },
 ];
-
-/// What this broker says about itself.
-pub(crate) fn server() -> crate::link::session::ServerFacts {
-    crate::link::session::ServerFacts {
-        product: "memory",
-        version: Some(env!("CARGO_PKG_VERSION").into()),
-        host: None,
-        max_payload: Some(MESSAGE_MAX as u64),
-    }
-}

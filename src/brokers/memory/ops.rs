@@ -23,6 +23,7 @@ impl Ops {
         Ops { store: registry::broker(name) }
     }
 
+    #[cfg(test)]
     pub(super) fn over(store: Rc<RefCell<Store>>) -> Ops {
         Ops { store }
     }

@@ -4,7 +4,6 @@
 //! Knows neither stations nor groups. There is no wire: nothing is ever written to the outbox.
 
 use super::head;
-use super::ops::Ops;
 use super::registry;
 use super::store::{Parcel, Published, Store, Wake};
 use super::token::Token;
@@ -12,7 +11,7 @@ use crate::base::error::{Error, Kind};
 use crate::base::time::{Now, Time};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, Session, Slot, Source, Span, Verdict, WaitId,
+    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot, Source, Span, Verdict, WaitId,
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -43,11 +42,6 @@ impl MemorySession {
     pub(super) fn over(store: Rc<RefCell<Store>>, wake: Wake) -> MemorySession {
         let seat = store.borrow_mut().enter(wake);
         MemorySession { store, seat, outputs: VecDeque::new(), own: Vec::new() }
-    }
-
-    /// The operations of the same broker.
-    pub fn ops(&self) -> Ops {
-        Ops::over(Rc::clone(&self.store))
     }
 
     fn deliver(&mut self, now: Now) {
@@ -115,8 +109,13 @@ impl Session for MemorySession {
         &self.own
     }
 
-    fn server(&self) -> crate::link::session::ServerFacts {
-        super::server()
+    fn server(&self) -> ServerFacts {
+        ServerFacts {
+            product: "memory",
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            host: None,
+            max_payload: Some(head::MESSAGE_MAX as u64),
+        }
     }
 
     fn probe(&mut self, _now: Now, _out: &mut Outbox) {

@@ -144,7 +144,7 @@ fn brokers_of_other_names_are_other_brokers() {
     assert!(two.find("s").unwrap().is_none());
     let session = MemorySession::new("test-one", Rc::new(|| {}));
     assert_eq!(session.deadline(), None);
-    assert_eq!(one.server().max_payload, Some(1024 * 1024));
+    assert_eq!((session.server().product, session.server().max_payload), ("memory", Some(1024 * 1024)));
 }
 
 #[test]
