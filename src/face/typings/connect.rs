@@ -29,7 +29,7 @@ export interface ConnectOptions {
   /** Beside `host`: encrypted or not. Default: `true` on a page that came by `https:`, else `false`. */
   tls?: boolean | undefined;
 
-  /** The user's name; together with `password`. */
+  /** The user's name; together with `password`, and not with `connectionToken`. */
   username?: string | undefined;
   /** The user's password. Masked in `tap()`, never part of an error. */
   password?: string | undefined;

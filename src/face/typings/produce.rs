@@ -83,7 +83,7 @@ export interface ProduceOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** How a whole list is sent. */
+/** How a whole list is sent. A `msgId` is refused, since one cannot serve many: use `autoMsgId`, or send them singly. */
 export interface BatchOptions extends ProduceOptions {
   /** rabbitmq: packs the list into compressed entries; `"none"` sends plain ones. Default: `"none"`. */
   compression?: "none" | "gzip" | "snappy" | "lz4" | "zstd" | undefined;

@@ -28,9 +28,9 @@ export interface StationOptions {
   retentionValue?: number | undefined;
   /** Default: `"disk"`. */
   storageType?: StorageType | undefined;
-  /** Copies kept by a cluster. Three survive the loss of one node. Default: 1. */
+  /** Copies kept by a cluster, 1 to 5 on nats. Three survive the loss of one node. Default: 1. */
   replicas?: number | undefined;
-  /** Milliseconds during which a repeated `msgId` is recognised. Default: 120000. */
+  /** Milliseconds during which a repeated `msgId` is recognised, at least 100. Default: 120000. */
   idempotencyWindowMs?: number | undefined;
   /** A schema that exists already and that every message must fit. Default: `""`, none. */
   schemaName?: string | undefined;
