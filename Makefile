@@ -18,8 +18,8 @@ demo: ## a real nats-server, a headless page, 10,000 messages; then the console 
 	@node scripts/demo.mjs
 
 test: ## every test: Rust, headless browser, contract on real servers, tarball in every runtime, typings, size
-	@scripts/setup.sh
-	@node scripts/test.mjs
+	@scripts/setup.sh || { echo '0 passed, 1 failed'; exit 1; }
+	@node scripts/test.mjs $(ARGS)
 
 lint: ## formatting, clippy (native and wasm32) and type-check of the JavaScript
 	@scripts/setup.sh build
