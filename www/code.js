@@ -85,14 +85,14 @@ console.log(receipt.partition, receipt.sequence);`;
 }
 
 function consuming() {
-  const { consumer, consume } = attempt(listenOptions, { consumer: {}, consume: {} });
+  const consumer = attempt(listenOptions, {});
   const settle = get('lastSettle');
   const done = consumer.autoAck === true
     ? '  // autoAck: delivered means done'
     : get('ackOnArrival') || settle === undefined || settle.verb === 'ack'
       ? '  await message.ack();'
       : `  await message.${settle.verb}(${settle.verb === 'delay' ? number(settle.ms) : ''});`;
-  return `${call('const consumer = await station.consume', { ...consumer, ...consume })}
+  return `${call('const consumer = await station.consumer', consumer)}
 for await (const message of consumer) {
   console.log(message.sequence, message.text());
 ${done}

@@ -27,26 +27,23 @@ function readStart(form) {
   return kind;
 }
 
-/** The consumer's options as the form has them, and those of the loop. Also read by the code panel. */
+/** The consumer's options as the form has them. Also read by the code panel. */
 export function listenOptions() {
   const form = $('#listen-form');
-  return {
-    consumer: compact({
-      consumerGroup: read(form, 'consumerGroup'),
-      consumerName: read(form, 'consumerName'),
-      start: readStart(form),
-      maxAckTimeMs: readNumber(form, 'maxAckTimeMs'),
-      maxMsgDeliveries: readNumber(form, 'maxMsgDeliveries'),
-      autoAck: form.elements.autoAck.checked || undefined,
-    }),
-    consume: compact({ prefetchMessages: readNumber(form, 'prefetchMessages') }),
-  };
+  return compact({
+    consumerGroup: read(form, 'consumerGroup'),
+    consumerName: read(form, 'consumerName'),
+    start: readStart(form),
+    maxAckTimeMs: readNumber(form, 'maxAckTimeMs'),
+    maxMsgDeliveries: readNumber(form, 'maxMsgDeliveries'),
+    autoAck: form.elements.autoAck.checked || undefined,
+  });
 }
 
-export async function startListening(options, loop = {}) {
+export async function startListening(options) {
   await stopListening();
-  // Given in one call, so that the limits of the loop are there before the first message is asked for.
-  const started = await get('connection').consume(get('station'), { ...options, ...loop });
+  // One of our own: what consume() keeps behind the scenes would go on with the options of its first call.
+  const started = await get('connection').consumer(get('station'), options);
   consumer = started;
   set({ listening: { name: started.name, group: started.group, station: started.station, autoAck: options.autoAck === true } });
   note('good', `Listening to ${started.station}`, `group ${started.group}`);
@@ -135,8 +132,7 @@ export function setUpListen() {
       if (consumer !== undefined) {
         await stopListening();
       } else {
-        const options = listenOptions();
-        await startListening(options.consumer, options.consume);
+        await startListening(listenOptions());
       }
     });
   });
