@@ -32,7 +32,7 @@ clearTimeout(timer);
 await browser.close();
 
 const good = !result.error && result.lost === 0 && result.duplicated === 0;
-const consoleUrl = `${site.url}/www/?url=${encodeURIComponent(nats.url)}`;
+const consoleUrl = `${site.url}/www/#nats=${encodeURIComponent(nats.url)}`;
 if (!process.env.CI) console.log(`demo: the console is at ${consoleUrl} until Ctrl-C; connect it to ${nats.url}`);
 if (result.error) console.log(`demo: failed: ${result.error}`);
 else console.log(`demo: ${result.produced} produced, ${result.consumed} consumed, ${result.lost} lost, ${result.duplicated} duplicated, ${result.seconds.toFixed(1)} s, nats-server ${result.version}, Chromium ${(await chromiumVersion()).split('.')[0]}`);
