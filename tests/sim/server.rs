@@ -66,6 +66,8 @@ pub struct Server {
     clients: BTreeMap<u32, Client>,
     random: Random,
     said: VecDeque<Said>,
+    /// Print what is heard and said, to look into a seed that fails: TRACE=1 SEED=<number>.
+    trace: bool,
 }
 
 impl Server {
@@ -83,6 +85,7 @@ impl Server {
             clients: BTreeMap::new(),
             random: Random::new(seed),
             said: VecDeque::new(),
+            trace: std::env::var_os("TRACE").is_some(),
         }
     }
 
@@ -390,6 +393,9 @@ impl Server {
     fn flush(&mut self) {
         for (link, client) in &mut self.clients {
             if !client.out.is_empty() {
+                if self.trace {
+                    eprintln!("{} {link} S {}", self.now.mono.0, client.out.escape_ascii());
+                }
                 self.said.push_back(Said::Bytes { link: *link, bytes: std::mem::take(&mut client.out) });
             }
         }
@@ -437,6 +443,9 @@ impl Host for Server {
 
     fn bytes(&mut self, now: Now, link: u32, bytes: &[u8]) {
         self.now = now;
+        if self.trace {
+            eprintln!("{} {link} C {}", now.mono.0, bytes.escape_ascii());
+        }
         if let Some(client) = self.clients.get_mut(&link) {
             client.buffer.extend_from_slice(bytes);
         }
