@@ -31,6 +31,8 @@ step() {
 # A stamp holds the hash of what a folder was installed from, so that a changed pin installs again.
 hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 stamped() { [ "$(cat "$TOOLS/$1.stamp" 2>/dev/null)" = "$(hash_of "${@:2}")" ]; }
+# For what may also have been put there by hand, which leaves no stamp.
+unchanged() { [ ! -f "$TOOLS/$1.stamp" ] || stamped "$@"; }
 stamp() { hash_of "${@:2}" >"$TOOLS/$1.stamp"; }
 
 check_wasm32() { command -v cargo && ls "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib"; }
@@ -62,14 +64,14 @@ install_npm() {
     ln -sfn ../npm/node_modules/.bin/wasm-opt "$TOOLS/bin/wasm-opt"
 }
 check_node() {
-  stamped nodes "$ROOT/tools/node/package.json" "$ROOT/tools/node/package-lock.json" && "$TOOLS/node/bin/node" --version && "$TOOLS/node22/bin/node" --version
+  unchanged nodes "$ROOT/tools/node/package.json" "$ROOT/tools/node/package-lock.json" && "$TOOLS/node/bin/node" --version && "$TOOLS/node22/bin/node" --version
 }
 install_node() {
   npm_locked nodes "$ROOT/tools/node" &&
     ln -sfn nodes/node_modules/node26 "$TOOLS/node" && ln -sfn nodes/node_modules/node22 "$TOOLS/node22"
 }
 
-check_nats() { stamped nats "$ROOT/tools/nats.txt" && "$TOOLS/nats/bin/nats-server" --version; }
+check_nats() { unchanged nats "$ROOT/tools/nats.txt" && "$TOOLS/nats/bin/nats-server" --version; }
 install_nats() {
   rm -rf "$TOOLS/nats"
   python3 -m pip install --no-deps --only-binary=:all: --require-hashes -r "$ROOT/tools/nats.txt" --target "$TOOLS/nats" &&
@@ -112,7 +114,7 @@ if [ "${1:-all}" = all ]; then
   run browser check_browser install_browser \
     'apt-get install chromium chromium-driver, or set CHROMIUM and CHROMEDRIVER to programs of the same version'
   run nats check_nats install_nats \
-    'nats-server 2.11 or newer at .tools/nats/bin/nats-server, for instance GOBIN=.tools/nats/bin go install github.com/nats-io/nats-server/v2@v2.15.1'
+    'nats-server 2.11 or newer at .tools/nats/bin/nats-server, for instance GOBIN=$PWD/.tools/nats/bin go install github.com/nats-io/nats-server/v2@v2.15.1'
   run node check_node install_node 'Node 26 at .tools/node/bin/node and Node 22 at .tools/node22/bin/node'
 fi
 run cargo check_cargo install_cargo 'cargo build --locked --manifest-path tools/Cargo.toml --target-dir .tools/cargo'
