@@ -244,17 +244,14 @@ impl Cursor {
 
     fn hold(&mut self, sequence: u64, due: Time) {
         let Some(entry) = self.entry_mut(sequence) else { return };
-        let was = (entry.state, entry.due);
-        entry.state = State::Held;
+        let was = std::mem::replace(&mut entry.state, State::Held);
         entry.due = due;
-        if was.0 == State::Ready {
+        if was == State::Ready {
             // Rare: somebody speaks up after the time was over and before the message went out again.
             self.waiting = self.waiting.saturating_sub(1);
             self.ready.retain(|(_, other)| *other != sequence);
         }
-        if was != (State::Held, due) {
-            self.arm(due, sequence);
-        }
+        self.arm(due, sequence);
     }
 
     fn finish(&mut self, sequence: u64) {

@@ -47,6 +47,20 @@ fn a_timed_ask_ends_when_its_time_is_over() {
 }
 
 #[test]
+fn the_end_of_one_ask_does_not_hide_that_of_another() {
+    let (mut rig, mut client, _, feed) = simple(&usual());
+    let facts = rig.group("s", &named("h"));
+    let other = client.feed(&rig, &facts);
+    client.ask(&rig, feed, 1, Wait::For(Millis(100)));
+    client.ask(&rig, other, 1, Wait::For(Millis(300)));
+    rig.pass(100);
+    assert_eq!(client.turn(&rig).1, [Said::Over(feed)]);
+    assert_eq!(client.session.deadline(), Some(Time(1300)));
+    rig.pass(200);
+    assert_eq!(client.turn(&rig).1, [Said::Over(other)]);
+}
+
+#[test]
 fn what_is_due_at_the_last_moment_still_comes() {
     let (mut rig, mut client, route, feed) = simple(&usual());
     client.put(&rig, route, "a");

@@ -146,7 +146,9 @@ fn ack_based_goes_when_every_group_is_done() {
         client.settle(&rig, got, &Verdict::Ack);
     }
     assert_eq!(rig.messages(), 3, "the other group has not answered");
+    let used = rig.store.borrow().used.get();
     client.settle(&rig, &again[1], &Verdict::Ack);
+    assert_eq!(rig.store.borrow().used.get(), used - 1, "its byte is free at once");
     assert_eq!(rig.messages(), 2, "one in the middle may go first");
     client.settle(&rig, &again[0], &Verdict::Bury("broken".into()));
     let report = rig.ops.report(rig.now(), "s").unwrap();

@@ -175,6 +175,19 @@ fn a_late_ack_settles() {
 }
 
 #[test]
+fn a_late_ack_leaves_the_count_of_what_is_out_right() {
+    let (mut rig, mut client, route, feed) = simple(&usual());
+    client.put_all(&rig, route, &["a", "b"]);
+    let got = client.take(&rig, feed, 2);
+    rig.pass(1000);
+    let pending = |rig: &Rig| rig.ops.members(rig.now(), "s", "g").unwrap().pending;
+    assert_eq!(pending(&rig), 0, "both times are over");
+    client.settle(&rig, &got[0], &Verdict::Ack);
+    assert_eq!(sequences(&client.take(&rig, feed, 2)), [2]);
+    assert_eq!(pending(&rig), 1);
+}
+
+#[test]
 fn a_late_nack_does_not_touch_what_somebody_else_has() {
     let (mut rig, mut client, route, feed) = simple(&usual());
     client.put(&rig, route, "a");
