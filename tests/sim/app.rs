@@ -12,7 +12,8 @@ use stationmaster::client::driver::Driver;
 use stationmaster::client::options;
 use stationmaster::client::producer::Message;
 use stationmaster::client::turn::{CallId, ConsumerId, MsgId, OpId, ProducerId, Row, Status, Turn};
-use stationmaster::link::session::{Source, Verdict};
+use stationmaster::link::session::{Login, Source, Verdict};
+use stationmaster::runtime::Runtime;
 use stationmaster::runtime::sim::{SimRuntime, World};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -86,6 +87,14 @@ pub struct Log {
     pub seen: BTreeSet<(u32, u64)>,
     pub produce_failed: u32,
     pub connected: u32,
+    /// Every loss of the link.
+    pub disconnected: Vec<Error>,
+    /// Pauses before attempts.
+    pub pauses: Vec<Millis>,
+    /// Every time that credentials were asked for.
+    pub asked: Vec<(u32, Option<Error>)>,
+    /// Addresses that were reached.
+    pub urls: Vec<String>,
     pub over: Option<Option<Error>>,
     pub room: u32,
 }
@@ -100,8 +109,13 @@ pub struct App {
 impl App {
     /// Begin to connect.
     pub fn connect(world: &World, options: serde_json::Value) -> App {
+        App::connect_asking(world, options, false)
+    }
+
+    /// Begin to connect; with `asks` there is a function to ask for credentials.
+    pub fn connect_asking(world: &World, options: serde_json::Value, asks: bool) -> App {
         let runtime = world.runtime();
-        let options = options::connect(&value(&options), false, false).unwrap();
+        let options = options::connect(&value(&options), asks, false).unwrap();
         let driver = Driver::new(options, Rc::new(runtime.clone()));
         let log = Rc::new(RefCell::new(Log::default()));
         let (weak, told) = (Rc::downgrade(&driver), log.clone());
@@ -113,6 +127,7 @@ impl App {
             told.borrow_mut().turn(turn, &chunk);
         });
         driver.start();
+        log.borrow_mut().turn(driver.take_turn(), &[]);
         App { driver, runtime, log }
     }
 
@@ -122,6 +137,12 @@ impl App {
         let result = self.driver.call(work);
         self.log.borrow_mut().turn(self.driver.take_turn(), &[]);
         result
+    }
+
+    /// Answer for credentials.
+    pub fn answer(&self, login: Result<Login, Error>) {
+        let facts = self.runtime.facts();
+        self.call(|core, now| core.credentials(now, login, 7, facts));
     }
 
     pub fn producer(&self, station: &str, auto_id: bool) -> ProducerId {
@@ -396,11 +417,16 @@ impl Log {
                 Row::ProducerEnded(_) => {}
                 Row::Room => self.room += 1,
                 Row::Status(status) => match *status {
-                    Status::Connected { .. } => self.connected += 1,
+                    Status::Connected { url, .. } => {
+                        self.connected += 1;
+                        self.urls.push(url);
+                    }
+                    Status::Disconnected(error) => self.disconnected.push(error),
+                    Status::Reconnecting { pause, .. } => self.pauses.push(pause),
                     Status::ProduceFailed { messages, .. } => self.produce_failed += messages,
-                    _ => {}
+                    Status::Closed(_) => {}
                 },
-                Row::Ask { .. } => panic!("there is nobody to ask"),
+                Row::Ask { attempt, reason } => self.asked.push((attempt, reason.map(|error| *error))),
                 Row::Over(reason) => self.over = Some(reason.map(|error| *error)),
             }
         }

@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod faults;
 mod feeds;
+mod links;
 mod recorded;
 mod server;
 mod streams;

@@ -132,6 +132,12 @@ impl Server {
         self.flush();
     }
 
+    /// Somebody else removes a stream.
+    pub fn destroy(&mut self, stream: &str) {
+        self.api(0, &format!("STREAM.DELETE.{stream}"), "", "");
+        self.flush();
+    }
+
     /// It is about to go, and says so.
     pub fn announce_leaving(&mut self) {
         let info = self.info(true);
