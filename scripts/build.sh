@@ -15,7 +15,7 @@ if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&
 fi
 start=$SECONDS
 # --no-gitignore: the one it writes holds "*", and npm would leave the whole folder out of the package.
-wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir pkg/wasm --out-name stationmaster .
+RUST_BACKTRACE=0 wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir pkg/wasm --out-name stationmaster .
 node scripts/package.mjs
 touch "$made"
 printf 'build: %d s, %d bytes of wasm\n' $((SECONDS - start)) "$(stat -c %s "$made")"
