@@ -302,7 +302,8 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
     })
 }
 
-fn both() -> Error {
+/// Two ways of choosing a partition at once.
+pub fn both() -> Error {
     Error::argument("partitionKey and partitionNumber exclude each other").hint("Give a key, or the number of a partition.")
 }
 

@@ -1,0 +1,880 @@
+// One connection: it owns the promises, and gives to each what the table of a turn says.
+
+import { BrokerError, because, plain } from './errors.js';
+import { Consumer } from './consumer.js';
+import { Feed, failing } from './feed.js';
+import { internal } from './instance.js';
+import { Message } from './message.js';
+import { Producer } from './producer.js';
+import { Scratch } from './payload.js';
+import { Station } from './station.js';
+
+/** @import { Instance } from './instance.js' */
+/** @import { Fields } from './errors.js' */
+/** @import * as Api from '../index.js' */
+
+const NONE = 0xffffffff;
+const LATER = 'It comes with a later version of this package; capabilities tells what is there.';
+
+/** One executor for all promises: it leaves the functions here. @type {(value: any) => void} */
+let resolveIt;
+/** @type {(error: unknown) => void} */
+let rejectIt;
+const executor = (/** @type {(value: any) => void} */ resolve, /** @type {(error: unknown) => void} */ reject) => {
+  resolveIt = resolve;
+  rejectIt = reject;
+};
+
+/**
+ * @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
+ *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Call
+ * @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation
+ */
+
+export class Connection {
+  /** @type {(Call | undefined)[]} */ #calls = [];
+  /** @type {Map<number, Operation>} */ #operations = new Map();
+  /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
+  /** @type {Map<number, Consumer>} */ #consumers = new Map();
+  /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
+  /** Kept behind fetch and consume, by station and name. @type {Map<string, Consumer>} */ #kept = new Map();
+  /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
+  /** @type {(() => void)[]} */ #waiting = [];
+  #scratch;
+  #options;
+  /** @type {BrokerError | undefined} */ #over;
+  #closing = false;
+  /** @type {Promise<void> | undefined} */ #closePromise;
+  /** @type {(error: BrokerError | undefined) => void} */ #end;
+  /** @type {{ resolve: () => void, reject: (error: unknown) => void } | undefined} */ #connecting;
+  /** @type {AbortController | undefined} */ #asking;
+
+  /**
+   * @param {Instance} instance
+   * @param {Api.ConnectOptions} options
+   */
+  constructor(instance, options) {
+    this._instance = instance;
+    this.#options = options;
+    this.broker = options.broker;
+    /** @type {any} */
+    this._engine = this.#made(
+      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), options.socket, options.credentials !== undefined),
+    );
+    this.#scratch = new Scratch(this);
+    this.#end = () => {};
+    this.closed = new Promise((/** @type {(error: BrokerError | undefined) => void} */ resolve) => {
+      this.#end = resolve;
+    });
+    const lacks = this._engine.lacks();
+    this.capabilities = capabilities(lacks);
+    instance.connections.add(this);
+  }
+
+  /**
+   * @template T
+   * @param {() => T} make
+   */
+  #made(make) {
+    try {
+      return make();
+    } catch (error) {
+      throw this.#error(error);
+    }
+  }
+
+  /** Dial; the promise settles when the broker has accepted us or will not. @param {AbortSignal | undefined} signal */
+  _connect(signal) {
+    /** @type {Promise<void>} */
+    const connected = new Promise((resolve, reject) => {
+      this.#connecting = { resolve, reject };
+    });
+    const abort = () => {
+      if (!this.#connecting) return;
+      this.#connecting.reject(this._aborted(/** @type {AbortSignal} */ (signal)));
+      this.#connecting = undefined;
+      this.#do((engine) => engine.abortConnect());
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    this.#do((engine) => engine.start());
+    return connected.finally(() => signal?.removeEventListener('abort', abort));
+  }
+
+  // ---- errors -------------------------------------------------------------------------------------------------------
+
+  /** What Rust threw, or a trap. @param {unknown} error */
+  #error(error) {
+    if (Array.isArray(error)) return new BrokerError(/** @type {Fields} */ (error), this.broker);
+    if (error instanceof BrokerError) return error;
+    this._instance.trap(error);
+    return this.#over ?? internal(this.broker, error);
+  }
+
+  /** @param {AbortSignal} signal */
+  _aborted(signal) {
+    return because(plain(this.broker, 'aborted', 'the signal was aborted'), signal.reason);
+  }
+
+  /** A signal that has not been aborted, or an error. @param {AbortSignal | undefined} signal */
+  _signal(signal) {
+    if (signal === undefined) return undefined;
+    if (typeof signal?.addEventListener !== 'function') throw plain(this.broker, 'invalid_argument', 'signal is not an AbortSignal');
+    if (signal.aborted) throw this._aborted(signal);
+    return signal;
+  }
+
+  _check() {
+    if (this.#over) throw this.#over;
+    if (this.#closing) throw plain(this.broker, 'closed', 'the connection has been closed');
+  }
+
+  /**
+   * Call into the wasm.
+   * @template T
+   * @param {(engine: any) => T} work
+   */
+  #do(work) {
+    try {
+      return work(this._engine);
+    } catch (error) {
+      throw this.#error(error);
+    }
+  }
+
+  /** The error behind a -1. */
+  #failure() {
+    return this.#error(this._engine.error());
+  }
+
+  /**
+   * @param {'debug' | 'info' | 'warn' | 'error'} level
+   * @param {string} event
+   * @param {Record<string, unknown>} detail
+   */
+  _log(level, event, detail) {
+    const logger = this.#options.logger;
+    if (logger) queueMicrotask(() => logger({ level, event, detail }));
+  }
+
+  // ---- operations ---------------------------------------------------------------------------------------------------
+
+  /**
+   * The promise of an operation that a row of the table ends.
+   * @param {number} op
+   * @param {AbortSignal} [signal]
+   * @param {() => void} [abort]
+   * @returns {Promise<any>}
+   */
+  _operation(op, signal, abort) {
+    const promise = new Promise(executor);
+    this.#operations.set(op, { resolve: resolveIt, reject: rejectIt, signal, abort });
+    if (signal && abort) signal.addEventListener('abort', abort, { once: true });
+    return promise;
+  }
+
+  /** @param {number} op */
+  #take(op) {
+    const operation = this.#operations.get(op);
+    this.#operations.delete(op);
+    if (operation?.signal && operation.abort) operation.signal.removeEventListener('abort', operation.abort);
+    return operation;
+  }
+
+  /**
+   * A cold operation, which is an async function in Rust.
+   * @param {(engine: any) => Promise<any>} work
+   * @returns {Promise<any>}
+   */
+  async _cold(work) {
+    this._check();
+    const running = this.#do(work);
+    return new Promise((resolve, reject) => {
+      const fail = (/** @type {unknown} */ error) => {
+        this.#cold.delete(fail);
+        reject(error);
+      };
+      this.#cold.add(fail);
+      running.then(
+        (value) => {
+          this.#cold.delete(fail);
+          resolve(value);
+        },
+        (error) => fail(this.#error(error)),
+      );
+    });
+  }
+
+  // ---- public -------------------------------------------------------------------------------------------------------
+
+  /**
+   * @param {string} name
+   * @param {Api.StationOptions} [options]
+   */
+  async station(name, options) {
+    const [partitions, existed, differs] = await this._cold((engine) => engine.station(this.#name(name), options));
+    return new Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
+  }
+
+  /** @param {unknown} name @returns {string} */
+  #name(name) {
+    if (typeof name !== 'string') throw plain(this.broker, 'invalid_argument', 'the station name is not a string');
+    return name;
+  }
+
+  /**
+   * @param {string | string[]} stations
+   * @param {Api.Payload} message
+   * @param {Api.ProduceOptions & Api.ProducerOptions} [options]
+   * @returns {Promise<Api.Receipt>}
+   */
+  produce(stations, message, options) {
+    try {
+      this._check();
+      const key = JSON.stringify([stations, options?.producerName ?? null]);
+      let producer = this.#producers.get(key);
+      if (!producer) {
+        producer = this.#openProducer(stations, options, true);
+        this.#producers.set(key, producer);
+      }
+      return this._produce(producer, message, options, true);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * @param {string} station
+   * @param {Api.ConsumerOptions & Api.FetchOptions} [options]
+   */
+  fetch(station, options) {
+    try {
+      this._check();
+      return this.#keptConsumer(station, options, 1)._fetch(options, true);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * @param {string} station
+   * @param {Api.ConsumerOptions & Api.ConsumeOptions} [options]
+   * @param {Api.MessageHandler} [handler]
+   */
+  async consume(station, options, handler) {
+    this._check();
+    if (handler !== undefined && typeof handler !== 'function') throw plain(this.broker, 'invalid_argument', 'the handler is not a function');
+    this._signal(options?.signal);
+    const consumer = this.#keptConsumer(station, options, 2);
+    if (handler) consumer._consume(handler, options, true).catch((error) => this._log('error', 'handler_failed', { station, error }));
+    else consumer._start(options, false, true);
+    await this._operation(this.#do((engine) => engine.whenConsumer(consumer._id)));
+    return consumer;
+  }
+
+  /**
+   * @param {string | string[]} stations
+   * @param {Api.ProducerOptions} [options]
+   */
+  async producer(stations, options) {
+    this._check();
+    const producer = this.#openProducer(stations, options, false);
+    await this._operation(this.#do((engine) => engine.whenProducer(producer._id)));
+    return producer;
+  }
+
+  /**
+   * @param {string} station
+   * @param {Api.ConsumerOptions} [options]
+   */
+  async consumer(station, options) {
+    this._check();
+    const consumer = this.#openConsumer(station, options, 0);
+    await this._operation(this.#do((engine) => engine.whenConsumer(consumer._id)));
+    return consumer;
+  }
+
+  /**
+   * @param {string | string[]} stations
+   * @param {unknown} options
+   * @param {boolean} mixed
+   */
+  #openProducer(stations, options, mixed) {
+    const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this.#name(name));
+    const id = this.#do((engine) => engine.openProducer(list, options, mixed));
+    if (id < 0) throw this.#failure();
+    const [name, prefix] = this.#do((engine) => engine.text()).split('\n');
+    this.#scratch.forget();
+    return new Producer(this, id, Object.freeze(list), name, prefix);
+  }
+
+  /**
+   * @param {string} station
+   * @param {any} options
+   * @param {number} among
+   */
+  #openConsumer(station, options, among) {
+    const id = this.#do((engine) => engine.openConsumer(this.#name(station), options, among));
+    if (id < 0) throw this.#failure();
+    const [name, group, auto] = this.#do((engine) => engine.text()).split('\n');
+    this.#scratch.forget();
+    const consumer = new Consumer(this, id, station, name, group, auto === '1');
+    this.#consumers.set(id, consumer);
+    return consumer;
+  }
+
+  /**
+   * @param {string} station
+   * @param {any} options
+   * @param {number} among
+   */
+  #keptConsumer(station, options, among) {
+    const key = JSON.stringify([station, options?.consumerName ?? null, options?.consumerGroup ?? null]);
+    let consumer = this.#kept.get(key);
+    if (!consumer) {
+      consumer = this.#openConsumer(station, options, among);
+      this.#kept.set(key, consumer);
+    }
+    return consumer;
+  }
+
+  isConnected() {
+    return !this.#over && !this.#closing && this.#do((engine) => engine.isUp());
+  }
+
+  /** @returns {Promise<Api.ServerInfo>} */
+  async ping() {
+    this._check();
+    const begun = performance.now();
+    const op = this.#do((engine) => engine.ping());
+    if (op < 0) throw this.#failure();
+    await this._operation(op);
+    const [product, version, host, maxPayloadBytes] = this.#do((engine) => engine.server());
+    return { product, rttMs: performance.now() - begun, ...(version && { version }), ...(host && { host }), ...(maxPayloadBytes && { maxPayloadBytes }) };
+  }
+
+  /** @returns {AsyncIterable<Api.Status> & { readonly dropped: number }} */
+  status() {
+    /** @type {Feed<Api.Status>} */
+    const feed = new Feed(this._instance.feedEntries, () => this.#statuses.delete(feed));
+    if (this.#over || this.#closePromise && !this._instance.connections.has(this)) feed.end();
+    else this.#statuses.add(feed);
+    return feed;
+  }
+
+  /** @returns {Api.Stats} */
+  stats() {
+    const [sentMessages = 0, sentBytes = 0, receivedMessages = 0, receivedBytes = 0, pendingMessages = 0, pendingBytes = 0, reconnects = 0] = this.#do((engine) => engine.stats());
+    return { sentMessages, sentBytes, receivedMessages, receivedBytes, pendingMessages, pendingBytes, reconnects, wasmMemoryBytes: this._instance.memory.buffer.byteLength };
+  }
+
+  /** @returns {Promise<void>} */
+  close() {
+    if (!this.#closePromise) {
+      this.#closePromise = this.closed.then(() => undefined);
+      if (!this.#over) {
+        this.#closing = true;
+        this.#do((engine) => engine.close());
+        for (const consumer of this.#consumers.values()) consumer.stop();
+      }
+    }
+    return this.#closePromise;
+  }
+
+  [Symbol.asyncDispose]() {
+    return this.close();
+  }
+
+  // ---- not offered yet ----------------------------------------------------------------------------------------------
+
+  /** @param {string} what */
+  #later(what) {
+    return plain(this.broker, 'not_supported', `${what} is not offered yet`, LATER);
+  }
+
+  stations() {
+    return failing(() => this.#later('stations'));
+  }
+
+  tap() {
+    return failing(() => this.#later('tap'));
+  }
+
+  /** @returns {Promise<never>} */
+  async publish() {
+    throw this.#later('publish');
+  }
+
+  /** @returns {Promise<never>} */
+  async subscribe() {
+    throw this.#later('subscribe');
+  }
+
+  /** @returns {Promise<never>} */
+  async request() {
+    throw this.#later('request');
+  }
+
+  /** @returns {Promise<never>} */
+  async respond() {
+    throw this.#later('respond');
+  }
+
+  /** @returns {Promise<never>} */
+  async createSchema() {
+    throw this.#later('createSchema');
+  }
+
+  /** @returns {Promise<never>} */
+  async enforceSchema() {
+    throw this.#later('enforceSchema');
+  }
+
+  /** @returns {Promise<never>} */
+  attachSchema() {
+    return this.enforceSchema();
+  }
+
+  /** @returns {Promise<never>} */
+  async detachSchema() {
+    throw this.#later('detachSchema');
+  }
+
+  // ---- for producers ------------------------------------------------------------------------------------------------
+
+  /**
+   * The hot path: payload and texts into the scratch, one call, one promise.
+   * @template {boolean} F
+   * @param {Producer} producer
+   * @param {unknown} message
+   * @param {any} options
+   * @param {boolean} mixed producer options may stand among them
+   * @param {F} [feeds] undefined instead of queue_full
+   * @returns {F extends true ? Promise<Api.Receipt> | undefined : Promise<Api.Receipt>}
+   */
+  _produce(producer, message, options, mixed, feeds) {
+    const later = /** @type {any} */ (Promise);
+    let flags = 0;
+    let partition = 0;
+    let wait = 0;
+    let limit = 0;
+    let texts = 0;
+    /** @type {string | undefined} */
+    let msgId;
+    /** @type {AbortSignal | undefined} */
+    let signal;
+    let call;
+    try {
+      this._check();
+      const scratch = this.#scratch;
+      const length = scratch.payload(message);
+      if (options !== undefined) {
+        this.#checkOptions(options, mixed);
+        signal = this._signal(options.signal);
+        msgId = options.msgId;
+        let end = length;
+        if (msgId !== undefined) end = scratch.tagged(1, msgId, end);
+        if (options.partitionKey !== undefined) end = scratch.tagged(2, options.partitionKey, end);
+        const headers = options.headers;
+        if (headers !== undefined) {
+          for (const name of Object.keys(headers)) end = scratch.tagged(4, headers[name], scratch.tagged(3, name, end));
+        }
+        texts = end - length;
+        if (options.waitForAck === false) flags |= 1;
+        if (options.partitionNumber !== undefined) flags |= ((partition = options.partitionNumber), 2);
+        if (options.ackWaitMs !== undefined) flags |= ((wait = options.ackWaitMs), 4);
+        if (options.limitConcurrentTasks !== undefined) flags |= ((limit = options.limitConcurrentTasks), 8);
+      }
+      call = this._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
+      if (call < 0) {
+        const error = this.#failure();
+        if (feeds && error.code === 'queue_full') return /** @type {any} */ (undefined);
+        return later.reject(error);
+      }
+      if (length > 1 << 20) scratch.trim();
+    } catch (error) {
+      return later.reject(error instanceof BrokerError ? error : this.#error(error));
+    }
+    const promise = new Promise(executor);
+    /** @type {Call} */
+    const entry = { resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
+    this.#calls[call] = entry;
+    if (signal) {
+      entry.abort = () => this.#do((engine) => engine.abortCall(call));
+      signal.addEventListener('abort', entry.abort, { once: true });
+    }
+    return /** @type {any} */ (promise);
+  }
+
+  /**
+   * Options that the fast path does not take, or of other types than it expects: Rust makes the error.
+   * @param {any} options
+   * @param {boolean} mixed
+   */
+  #checkOptions(options, mixed) {
+    const fast = this._instance.fastNames;
+    let slow = typeof options !== 'object' || options === null;
+    if (!slow) {
+      for (const name in options) {
+        if (!fast.has(name) && options[name] !== undefined) slow = true;
+      }
+      const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
+      const other = (/** @type {unknown} */ value, /** @type {string} */ type) => value !== undefined && typeof value !== type;
+      slow ||= other(msgId, 'string') || other(partitionKey, 'string') || other(waitForAck, 'boolean');
+      slow ||= other(partitionNumber, 'number') || other(ackWaitMs, 'number') || other(limitConcurrentTasks, 'number');
+      if (headers !== undefined && !slow) {
+        slow = typeof headers !== 'object' || headers === null || Array.isArray(headers) || Object.keys(headers).some((name) => typeof headers[name] !== 'string');
+      }
+    }
+    if (slow && this._engine.checkProduce(options, false, mixed) < 0) throw this.#failure();
+  }
+
+  /** @param {unknown} options */
+  _checkBatch(options) {
+    this._check();
+    if (this.#do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#failure();
+  }
+
+  /** Settles when half of the limit for pending messages is free. @returns {Promise<void>} */
+  _room() {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#do((engine) => engine.wantRoom());
+    });
+  }
+
+  /** @param {number} id @returns {Promise<void>} */
+  async _flushProducer(id) {
+    if (!this.#over) await this._operation(this.#do((engine) => engine.flushProducer(id)));
+  }
+
+  /** @param {Producer} producer @returns {Promise<void>} */
+  async _destroyProducer(producer) {
+    this.#dropProducer(producer._id);
+    if (!this.#over) await this._operation(this.#do((engine) => engine.destroyProducer(producer._id)));
+  }
+
+  /** @param {number} id */
+  #dropProducer(id) {
+    for (const [key, producer] of this.#producers) if (producer._id === id) this.#producers.delete(key);
+  }
+
+  // ---- for consumers ------------------------------------------------------------------------------------------------
+
+  /**
+   * @param {Consumer} consumer
+   * @param {any} options
+   * @param {boolean} among
+   * @param {AbortSignal | undefined} signal
+   */
+  _fetch(consumer, options, among, signal) {
+    const op = this.#do((engine) => engine.fetch(consumer._id, options, among));
+    if (op < 0) throw this.#failure();
+    return this._operation(op, signal, signal && (() => this.#do((engine) => engine.abortFetch(consumer._id, op))));
+  }
+
+  /**
+   * @param {number} id
+   * @param {any} options
+   * @param {boolean} handler
+   * @param {boolean} among
+   */
+  _start(id, options, handler, among) {
+    if (this.#do((engine) => engine.consume(id, options, handler, among)) < 0) throw this.#failure();
+  }
+
+  /** @param {number} id @returns {number} */
+  _take(id) {
+    return this.#do((engine) => engine.take(id));
+  }
+
+  /** @param {number} id */
+  _handled(id) {
+    if (!this.#over) this.#do((engine) => engine.handled(id));
+  }
+
+  /** @param {number} id */
+  _stop(id) {
+    if (!this.#over) this.#do((engine) => engine.stop(id));
+  }
+
+  /**
+   * @param {number} id
+   * @param {boolean} destroys
+   * @returns {Promise<void>}
+   */
+  async _leave(id, destroys) {
+    if (!this.#over && !this.#closing) await this._operation(this.#do((engine) => engine.leave(id, destroys)));
+  }
+
+  /** @param {Consumer} consumer */
+  _forget(consumer) {
+    this.#consumers.delete(consumer._id);
+    for (const [key, kept] of this.#kept) if (kept === consumer) this.#kept.delete(key);
+  }
+
+  /**
+   * @param {number} id
+   * @param {number} partition
+   * @param {Uint8Array} token
+   * @param {string} reason
+   * @param {number} what
+   * @param {number} span
+   * @param {number} low
+   * @param {number} high
+   * @param {number} deliveries
+   * @param {boolean} confirm
+   * @returns {number} 0 when done, else the operation
+   */
+  _settle(id, partition, token, reason, what, span, low, high, deliveries, confirm) {
+    this._check();
+    try {
+      const length = this.#scratch.token(token, reason);
+      const op = this._engine.settle(id, partition, token.length, length, what, span, low, high, deliveries, confirm);
+      if (op < 0) throw this.#failure();
+      return op;
+    } catch (error) {
+      throw this.#error(error);
+    }
+  }
+
+  // ---- the table ----------------------------------------------------------------------------------------------------
+
+  /**
+   * What a turn brought; the rows are described in src/face/table.rs. No user code runs in here.
+   * @param {number} at
+   * @param {number} count
+   * @param {Uint8Array<ArrayBuffer> | undefined} chunk
+   * @param {number} pack
+   * @param {number} packed
+   */
+  #turn = (at, count, chunk, pack, packed) => {
+    const words = new Uint32Array(this._instance.memory.buffer, at, count).slice();
+    /** @type {Uint8Array<ArrayBuffer> | undefined} */
+    const own = packed > 0 ? this._instance.view().slice(pack, pack + packed) : undefined;
+    const word = (/** @type {number} */ index) => /** @type {number} */ (words[index]);
+    const error = (/** @type {number} */ index) => (index === NONE ? undefined : this.#error(this._engine.turnError(index)));
+    for (let i = 0; i < count; ) {
+      const first = word(i);
+      switch (first & 255) {
+        case 1:
+          this.#stored(words, i);
+          i += 7;
+          break;
+        case 2:
+          this.#failed(word(i + 1), /** @type {BrokerError} */ (error(word(i + 2))));
+          i += 3;
+          break;
+        case 3: {
+          const consumer = this.#consumers.get(word(i + 1));
+          const bytes = (first >> 8) & 1 ? own : chunk;
+          if (consumer && bytes) consumer._arrived(word(i + 2), new Message(consumer, bytes, words, i));
+          i += 14;
+          break;
+        }
+        case 4:
+          this.#consumers.get(word(i + 1))?._pull(word(i + 2));
+          i += 3;
+          break;
+        case 5:
+        case 6: {
+          const fetched = (first & 255) === 5;
+          const consumer = this.#consumers.get(word(fetched ? i + 2 : i + 1));
+          const length = word(i + 3);
+          const messages = new Array(length);
+          for (let m = 0; m < length; m++) messages[m] = consumer?._pull(word(i + 4 + m));
+          if (fetched) this.#take(word(i + 1))?.resolve(messages);
+          else consumer?._batch(messages, error(word(i + 2)));
+          i += 4 + length;
+          break;
+        }
+        case 7:
+          this.#consumers.get(word(i + 1))?._ready();
+          i += 2;
+          break;
+        case 8:
+          this.#take(word(i + 1))?.resolve(undefined);
+          i += 2;
+          break;
+        case 9: {
+          const failed = error(word(i + 2));
+          const operation = this.#take(word(i + 1));
+          if (failed?.code === 'aborted' && operation?.signal) because(failed, operation.signal.reason);
+          operation?.reject(failed);
+          i += 3;
+          break;
+        }
+        case 10: {
+          const consumer = this.#consumers.get(word(i + 1));
+          const ended = error(word(i + 2));
+          if (consumer) {
+            this._forget(consumer);
+            consumer._ended(ended);
+          }
+          i += 3;
+          break;
+        }
+        case 11:
+          this.#dropProducer(word(i + 1));
+          i += 2;
+          break;
+        case 12:
+          for (const resolve of this.#waiting.splice(0)) resolve();
+          i += 1;
+          break;
+        case 13:
+          this.#status(this._engine.turnStatus(word(i + 1)));
+          i += 2;
+          break;
+        case 14:
+          this.#ask(word(i + 1), error(word(i + 2)));
+          i += 3;
+          break;
+        case 15:
+          this.#finished(error(word(i + 1)));
+          i += 2;
+          break;
+        default:
+          throw new RangeError(`row ${first & 255}`);
+      }
+    }
+  };
+
+  /**
+   * @param {Uint32Array} words
+   * @param {number} i
+   */
+  #stored(words, i) {
+    const first = /** @type {number} */ (words[i]);
+    const index = /** @type {number} */ (words[i + 1]);
+    const call = this.#calls[index];
+    if (!call) return;
+    const auto = /** @type {number} */ (words[i + 6]) * 4294967296 + /** @type {number} */ (words[i + 5]);
+    const msgId = call.msgId ?? (auto > 0 ? `${call.producer._prefix}.${auto.toString(36)}` : undefined);
+    /** @type {{ station: string, partition: number, sequence: number, duplicate: boolean, msgId?: string, others?: readonly Api.Receipt[] }} */
+    const receipt = {
+      station: /** @type {string} */ (call.producer.stations[/** @type {number} */ (words[i + 2])]),
+      partition: first >>> 16,
+      sequence: /** @type {number} */ (words[i + 4]) * 4294967296 + /** @type {number} */ (words[i + 3]),
+      duplicate: ((first >> 8) & 1) === 1,
+    };
+    if (msgId !== undefined) receipt.msgId = msgId;
+    if ((first >> 9) & 1) {
+      (call.others ??= []).push(receipt);
+      return;
+    }
+    if (call.others) receipt.others = call.others;
+    this.#calls[index] = undefined;
+    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
+    call.resolve(receipt);
+  }
+
+  /**
+   * @param {number} index
+   * @param {BrokerError} error
+   */
+  #failed(index, error) {
+    const call = this.#calls[index];
+    if (!call) return;
+    this.#calls[index] = undefined;
+    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
+    if (error.code === 'aborted' && call.signal) because(error, call.signal.reason);
+    if (call.others) Object.assign(error, { stored: call.others });
+    call.reject(error);
+  }
+
+  /** @param {any} status */
+  #status(status) {
+    for (const name of ['reason', 'error']) if (name in status) status[name] = this.#error(status[name]);
+    if (status.type === 'connected' && this.#connecting) {
+      this.#connecting.resolve();
+      this.#connecting = undefined;
+    }
+    this._log(status.type === 'connected' ? 'info' : 'warn', status.type, status);
+    for (const feed of this.#statuses) feed.push(status);
+  }
+
+  /**
+   * Ask the application for credentials.
+   * @param {number} attempt
+   * @param {BrokerError | undefined} reason
+   */
+  #ask(attempt, reason) {
+    this.#asking?.abort();
+    const asking = (this.#asking = new AbortController());
+    const request = { attempt, signal: asking.signal, ...(reason && { reason }) };
+    Promise.resolve()
+      .then(() => this.#options.credentials?.(request))
+      .then(
+        (given) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentials(given)),
+        (error) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentialsFailed(String(error?.message ?? error))),
+      );
+  }
+
+  /** The connection is over for good. @param {BrokerError | undefined} reason */
+  #finished(reason) {
+    const error = reason ?? plain(this.broker, 'closed', 'the connection has been closed');
+    this.#over = error;
+    this.#asking?.abort();
+    for (const consumer of [...this.#consumers.values()]) consumer._ended(reason);
+    this.#settleAll(error);
+    for (const feed of this.#statuses) feed.end();
+    this.#connecting?.reject(error);
+    this.#connecting = undefined;
+    this._instance.connections.delete(this);
+    this.#end(reason);
+    // Not now: the wasm is still in the turn that said so.
+    queueMicrotask(() => this.#release());
+  }
+
+  #release() {
+    try {
+      this._engine.release();
+    } catch (error) {
+      this._instance.trap(error);
+    }
+  }
+
+  /** Nothing is left behind. @param {unknown} error */
+  #settleAll(error) {
+    for (const call of this.#calls) call?.reject(error);
+    this.#calls = [];
+    for (const operation of this.#operations.values()) operation.reject(error);
+    this.#operations.clear();
+    for (const fail of [...this.#cold]) fail(error);
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** The wasm has trapped. @param {unknown} cause */
+  _trapped(cause) {
+    if (this.#over) return;
+    const error = because(internal(this.broker, cause), cause);
+    for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
+    this.#over = error;
+    this.#asking?.abort();
+    for (const consumer of [...this.#consumers.values()]) consumer._ended(error);
+    this.#settleAll(error);
+    for (const feed of this.#statuses) feed.end();
+    this.#connecting?.reject(error);
+    this.#connecting = undefined;
+    this.#end(error);
+  }
+}
+
+/**
+ * @param {string[]} lacks feature and reason in turn
+ * @returns {Api.Capabilities}
+ */
+function capabilities(lacks) {
+  /** @type {Map<string, string>} */
+  const missing = new Map();
+  for (let i = 0; i < lacks.length; i += 2) missing.set(/** @type {string} */ (lacks[i]), /** @type {string} */ (lacks[i + 1]));
+  const list = Object.freeze(FEATURES.filter((feature) => !missing.has(feature)));
+  return { has: (feature) => list.includes(feature), why: (feature) => missing.get(feature), list };
+}
+
+/** @type {readonly Api.Feature[]} */
+const FEATURES = [
+  'partitions', 'groups', 'ack', 'nack', 'delay', 'in_progress', 'dead_letters', 'dls_station', 'msg_id', 'schemas', 'start_sequence', 'start_time', 'last_messages',
+  'purge', 'destroy', 'info', 'list', 'get', 'live', 'requests', 'expiration', 'delayed_produce', 'filters', 'compression', 'resend', 'retention_messages',
+  'retention_bytes', 'retention_ack_based', 'storage_type', 'replicas', 'tiered_storage',
+];

@@ -1,0 +1,60 @@
+// The two error classes. What stands in them comes from Rust; nothing here decides anything.
+
+/** @import { BrokerError as IBrokerError, BrokerKind, ErrorCode, Receipt } from '../index.js' */
+
+/** @typedef {[ErrorCode, string, boolean, string | undefined, string | undefined, (number | string) | undefined, boolean | undefined]} Fields */
+
+export class BrokerError extends Error {
+  /**
+   * @param {Fields} fields
+   * @param {BrokerKind} broker
+   */
+  constructor([code, message, retryable, hint, station, serverCode, maybeDelivered], broker) {
+    super(message);
+    this.code = code;
+    this.broker = broker;
+    this.retryable = retryable;
+    /** @type {Record<string, unknown>} */
+    const more = { station, serverCode, maybeDelivered, hint };
+    for (const name in more) if (more[name] !== undefined) Object.assign(this, { [name]: more[name] });
+  }
+}
+Object.defineProperty(BrokerError.prototype, 'name', { value: 'BrokerError', configurable: true, writable: true });
+
+export class BatchError extends BrokerError {
+  /**
+   * @param {BrokerError} first the first failure, whose code and hint count
+   * @param {readonly (Receipt | BrokerError)[]} outcomes
+   */
+  constructor(first, outcomes) {
+    const failed = outcomes.filter((outcome) => outcome instanceof BrokerError).length;
+    const { hint, station, serverCode, maybeDelivered } = /** @type {any} */ (first);
+    super([first.code, `${failed} of ${outcomes.length} messages failed; the first: ${first.message}`, first.retryable, hint, station, serverCode, maybeDelivered], first.broker);
+    this.outcomes = outcomes;
+  }
+}
+Object.defineProperty(BatchError.prototype, 'name', { value: 'BatchError', configurable: true, writable: true });
+
+/**
+ * An error that has to be made before, or without, the wasm.
+ * @param {BrokerKind} broker
+ * @param {ErrorCode} code
+ * @param {string} message
+ * @param {string} [hint]
+ * @param {boolean} [retryable]
+ */
+export function plain(broker, code, message, hint, retryable = false) {
+  return new BrokerError([code, message, retryable, hint, undefined, undefined, undefined], broker);
+}
+
+/**
+ * The same error with what made it.
+ * @template {BrokerError} E
+ * @param {E} error
+ * @param {unknown} cause
+ * @returns {E}
+ */
+export function because(error, cause) {
+  if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+  return error;
+}

@@ -1,0 +1,189 @@
+// Messages: views of the bytes as they arrived. Nothing is decoded before somebody asks.
+
+import { plain } from './errors.js';
+
+/** @import { Consumer } from './consumer.js' */
+/** @import { MessageRecord, Payload, ProduceOptions } from '../index.js' */
+
+const decoder = new TextDecoder();
+const NO_HEADERS = Object.freeze({});
+const DONE = Promise.resolve();
+
+export class Message {
+  /** @type {Uint8Array<ArrayBuffer> | undefined} */ #data;
+  /** @type {Readonly<Record<string, string>> | undefined} */ #headers;
+  /** @type {string | undefined} */ #msgId;
+  #settled = false;
+
+  #consumer;
+  #bytes;
+  #words;
+  #row;
+
+  /**
+   * @param {Consumer} consumer
+   * @param {Uint8Array<ArrayBuffer>} bytes the chunk
+   * @param {Uint32Array} words the turn's table, a copy that all its messages share
+   * @param {number} row
+   */
+  constructor(consumer, bytes, words, row) {
+    this.#consumer = consumer;
+    this.#bytes = bytes;
+    this.#words = words;
+    this.#row = row + 3;
+    this.partition = /** @type {number} */ (words[row]) >>> 16;
+    this.deliveries = /** @type {number} */ (words[row + 13]);
+  }
+
+  /**
+   * Head at, length, data at, length, token at, length, sequence low, high, stamp low, high.
+   * @param {number} index
+   */
+  #word(index) {
+    return /** @type {number} */ (this.#words[this.#row + index]);
+  }
+
+  /** @param {number} index */
+  #span(index) {
+    return this.#bytes.subarray(this.#word(index), this.#word(index) + this.#word(index + 1));
+  }
+
+  get data() {
+    return (this.#data ??= this.#span(2));
+  }
+
+  get headers() {
+    return this.#read();
+  }
+
+  get msgId() {
+    this.#read();
+    return this.#msgId;
+  }
+
+  #read() {
+    if (this.#headers) return this.#headers;
+    if (this.#word(1) === 0) return (this.#headers = NO_HEADERS);
+    const connection = this.#consumer._connection;
+    const list = connection._instance.glue.headers(connection.broker === 'memory', this.#span(0));
+    /** @type {Record<string, string>} */
+    const headers = {};
+    for (let i = 0; i + 1 < list.length; i += 2) {
+      Object.defineProperty(headers, list[i], { value: list[i + 1], enumerable: true, configurable: true, writable: true });
+    }
+    if (list.length % 2 === 1) this.#msgId = list[list.length - 1];
+    return (this.#headers = Object.freeze(headers));
+  }
+
+  get station() {
+    return this.#consumer.station;
+  }
+
+  get sequence() {
+    return this.#word(7) * 4294967296 + this.#word(6);
+  }
+
+  get sequenceBig() {
+    return (BigInt(this.#word(7)) << 32n) | BigInt(this.#word(6));
+  }
+
+  get timestampNs() {
+    return (BigInt(this.#word(9)) << 32n) | BigInt(this.#word(8));
+  }
+
+  get timestamp() {
+    return new Date(Number(this.timestampNs / 1000000n));
+  }
+
+  text() {
+    return decoder.decode(this.data);
+  }
+
+  json() {
+    return JSON.parse(this.text());
+  }
+
+  /** @returns {unknown} */
+  decode() {
+    throw plain(this.#consumer._connection.broker, 'not_supported', 'the station has no schema', 'Use text(), json() or data.');
+  }
+
+  copy() {
+    return this.data.slice();
+  }
+
+  /** @returns {MessageRecord} */
+  record() {
+    const { headers, station, partition, sequence, timestamp, deliveries } = this;
+    return { data: this.copy(), headers: { ...headers }, station, partition, sequence, timestamp, deliveries };
+  }
+
+  /** @param {{ confirm?: boolean }} [options] */
+  ack(options) {
+    return this.#settle(0, NaN, '', options?.confirm === true);
+  }
+
+  nack() {
+    return this.#settle(1, NaN, '', false);
+  }
+
+  /** @param {number} ms */
+  delay(ms) {
+    return this.#settle(2, typeof ms === 'number' ? ms : NaN, '', false);
+  }
+
+  /** @param {string} reason */
+  deadLetter(reason) {
+    return this.#settle(3, NaN, String(reason), false);
+  }
+
+  /** @param {number} [ms] */
+  inProgress(ms) {
+    return this.#settle(4, ms === undefined ? NaN : typeof ms === 'number' ? ms : -1, ms === undefined ? '' : 'given', false);
+  }
+
+  /**
+   * @param {string} station
+   * @param {Payload} [instead]
+   * @param {ProduceOptions} [options]
+   * @returns {Promise<void>}
+   */
+  resend(station, instead, options) {
+    void [station, instead, options];
+    return quiet(Promise.reject(plain(this.#consumer._connection.broker, 'not_supported', 'resend is not offered yet', 'Produce the message again, then ack this one.')));
+  }
+
+  /**
+   * @param {number} what
+   * @param {number} span
+   * @param {string} reason
+   * @param {boolean} confirm
+   * @returns {Promise<void>}
+   */
+  #settle(what, span, reason, confirm) {
+    const consumer = this.#consumer;
+    const connection = consumer._connection;
+    if (this.#settled) {
+      return quiet(Promise.reject(plain(connection.broker, 'invalid_argument', 'the message is settled already', 'Call one of ack, nack, delay, deadLetter or resend, once.')));
+    }
+    let op;
+    try {
+      op = connection._settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
+    } catch (error) {
+      connection._log('warn', 'settle_failed', { error });
+      return quiet(Promise.reject(error));
+    }
+    if (what !== 4 && !consumer._autoAck) this.#settled = true;
+    return op === 0 ? DONE : quiet(connection._operation(op));
+  }
+}
+
+/**
+ * A promise that nobody has to await.
+ * @template T
+ * @param {Promise<T>} promise
+ */
+function quiet(promise) {
+  promise.catch(() => {});
+  return promise;
+}

@@ -1,0 +1,127 @@
+// Payloads and texts into the scratch that Rust reads: bytes as they are, a string as UTF-8, anything else as JSON.
+
+import { plain } from './errors.js';
+
+/** @import { Connection } from './connection.js' */
+
+const encoder = new TextEncoder();
+const HINT = 'A payload is a Uint8Array, an ArrayBuffer, a string, or an object that JSON can hold.';
+
+/** Memory of its own for what is written, in the wasm. */
+export class Scratch {
+  #at = 0;
+  #room = 0;
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.connection = connection;
+  }
+
+  /** Where the next bytes go; the room for them is there. @param {number} length */
+  reserve(length) {
+    if (length > this.#room) {
+      this.#at = this.connection._engine.scratch(length);
+      this.#room = length;
+    }
+    return this.#at;
+  }
+
+  /** The scratch was taken away; a large one is given back. */
+  forget() {
+    this.#room = 0;
+  }
+
+  /** After use. */
+  trim() {
+    if (this.#room > 1 << 20) {
+      this.connection._engine.trimScratch();
+      this.#room = 0;
+    }
+  }
+
+  /**
+   * Write a payload at the beginning; its length comes back.
+   * @param {unknown} message
+   */
+  payload(message) {
+    if (message instanceof Uint8Array) return this.#raw(message);
+    if (typeof message === 'string') return this.#text(message, 0);
+    if (message instanceof ArrayBuffer) return this.#raw(new Uint8Array(message));
+    if (ArrayBuffer.isView(message)) return this.#raw(new Uint8Array(message.buffer, message.byteOffset, message.byteLength));
+    return this.#text(this.#json(message), 0);
+  }
+
+  /** @param {unknown} message */
+  #json(message) {
+    const wrong = (/** @type {string} */ what) => plain(this.connection.broker, 'invalid_argument', `${what} cannot be a payload`, HINT);
+    if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
+    const kind = Object.prototype.toString.call(message).slice(8, -1);
+    if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind) || typeof (/** @type {any} */ (message).then) === 'function') throw wrong(`a ${kind}`);
+    let text;
+    try {
+      text = JSON.stringify(message);
+    } catch (error) {
+      throw wrong(`an object that JSON cannot hold (${/** @type {Error} */ (error).message})`);
+    }
+    if (text === undefined) throw wrong('an object whose JSON is undefined');
+    return text;
+  }
+
+  /** @param {Uint8Array} bytes */
+  #raw(bytes) {
+    const at = this.reserve(bytes.length);
+    this.connection._instance.view().set(bytes, at);
+    return bytes.length;
+  }
+
+  /**
+   * Write a text after `offset` bytes.
+   * @param {string} text
+   * @param {number} offset
+   */
+  #text(text, offset) {
+    const at = this.#keep(offset, text.length * 3) + offset;
+    return encoder.encodeInto(text, this.connection._instance.view().subarray(at, at + text.length * 3)).written;
+  }
+
+  /**
+   * Room for more after what has been written already, which stays.
+   * @param {number} offset
+   * @param {number} more
+   */
+  #keep(offset, more) {
+    if (offset + more <= this.#room) return this.#at;
+    const old = this.connection._instance.view().slice(this.#at, this.#at + offset);
+    const at = this.reserve(Math.max(offset + more, 2 * offset));
+    this.connection._instance.view().set(old, at);
+    return at;
+  }
+
+  /**
+   * Write a tagged text after `offset` bytes; the new offset comes back.
+   * @param {number} tag
+   * @param {string} text
+   * @param {number} offset
+   */
+  tagged(tag, text, offset) {
+    const written = this.#text(text, offset + 5);
+    const view = this.connection._instance.view();
+    const at = this.#at + offset;
+    view[at] = tag;
+    view[at + 1] = written;
+    view[at + 2] = written >> 8;
+    view[at + 3] = written >> 16;
+    view[at + 4] = written >> 24;
+    return offset + 5 + written;
+  }
+
+  /**
+   * Write bytes, then a text; the text's length comes back.
+   * @param {Uint8Array} bytes
+   * @param {string} text
+   */
+  token(bytes, text) {
+    this.#raw(bytes);
+    return text === '' ? 0 : this.#text(text, bytes.length);
+  }
+}

@@ -1,0 +1,87 @@
+// A station: a name, and the connection's operations with that name filled in.
+
+import { failing } from './feed.js';
+import { plain } from './errors.js';
+
+/** @import { Connection } from './connection.js' */
+/** @import * as Api from '../index.js' */
+
+const LATER = 'It comes with a later version of this package; capabilities tells what is there.';
+
+export class Station {
+  #connection;
+
+  /**
+   * @param {Connection} connection
+   * @param {string} name
+   * @param {readonly number[]} partitions
+   * @param {boolean} existed
+   * @param {readonly (keyof Api.StationOptions)[]} differs
+   */
+  constructor(connection, name, partitions, existed, differs) {
+    this.#connection = connection;
+    this.name = name;
+    this.partitions = partitions;
+    this.existed = existed;
+    this.differs = differs;
+  }
+
+  /** @param {Api.ProducerOptions} [options] */
+  producer(options) {
+    return this.#connection.producer(this.name, options);
+  }
+
+  /** @param {Api.ConsumerOptions} [options] */
+  consumer(options) {
+    return this.#connection.consumer(this.name, options);
+  }
+
+  /**
+   * @param {Api.Payload} message
+   * @param {Api.ProduceOptions & Api.ProducerOptions} [options]
+   */
+  produce(message, options) {
+    return this.#connection.produce(this.name, message, options);
+  }
+
+  /** @param {Api.ConsumerOptions & Api.FetchOptions} [options] */
+  fetch(options) {
+    return this.#connection.fetch(this.name, options);
+  }
+
+  /**
+   * @param {Api.ConsumerOptions & Api.ConsumeOptions} [options]
+   * @param {Api.MessageHandler} [handler]
+   */
+  consume(options, handler) {
+    return this.#connection.consume(this.name, options, handler);
+  }
+
+  /** @returns {Promise<Api.StationInfo>} */
+  info() {
+    return this.#connection._cold((engine) => engine.info(this.name));
+  }
+
+  browse() {
+    return failing(() => this.#later('browse'));
+  }
+
+  deadLetters() {
+    return failing(() => this.#later('deadLetters'));
+  }
+
+  /** @returns {Promise<number | undefined>} */
+  async purge() {
+    throw this.#later('purge');
+  }
+
+  /** @returns {Promise<void>} */
+  destroy() {
+    return this.#connection._cold((engine) => engine.destroy(this.name));
+  }
+
+  /** @param {string} what */
+  #later(what) {
+    return plain(this.#connection.broker, 'not_supported', `${what} is not offered yet`, LATER);
+  }
+}

@@ -1,0 +1,47 @@
+//! JavaScript values as plain ones.
+
+use crate::base::error::Error;
+use crate::base::value::Value;
+use js_sys::{Array, Date, Object};
+use serde::Deserialize;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Read options. Members that are functions or signals are the shell's business and are passed over; a `Date` becomes its
+/// milliseconds, a bigint a number.
+pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
+    if value.is_undefined() || value.is_null() {
+        return Ok(Value::Nothing);
+    }
+    let Some(object) = value.dyn_ref::<Object>().filter(|_| !Array::is_array(value)) else {
+        return Err(Error::argument("the options are not an object"));
+    };
+    let mut map = Vec::new();
+    for entry in Object::entries(object).iter() {
+        let entry: Array = entry.unchecked_into();
+        let name = entry.get(0).as_string().unwrap_or_default();
+        let member = entry.get(1);
+        if member.is_undefined() {
+            continue;
+        }
+        map.push((name.clone(), plain(&name, &member)?));
+    }
+    Ok(Value::Map(map))
+}
+
+fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
+    if let Some(date) = value.dyn_ref::<Date>() {
+        return Ok(Value::Number(date.get_time()));
+    }
+    if value.is_function() || name == "signal" {
+        return Ok(Value::Nothing);
+    }
+    if matches!(name, "start" | "filter" | "amqp" | "extra" | "headers") && value.is_object() && !Array::is_array(value) {
+        return options(value);
+    }
+    if value.is_bigint() {
+        let text = value.unchecked_ref::<js_sys::BigInt>().to_string(10).ok().and_then(|text| text.as_string()).unwrap_or_default();
+        return text.parse().map(Value::Whole).map_err(|_| Error::argument(format!("{name} is too large")));
+    }
+    let read = Value::deserialize(serde_wasm_bindgen::Deserializer::from(value.clone()));
+    read.map_err(|_| Error::argument(format!("{name} has a type that is not understood")))
+}

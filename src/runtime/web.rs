@@ -1,0 +1,214 @@
+//! The package's runtime: the platform's WebSocket, timer, clocks and randomness, in a page, a Worker, Node, Deno or Bun.
+//!
+//! Every closure that the platform calls is made once a connection or once a socket, never once a message, and goes
+//! through the shell's `guard`, which notices a trap.
+
+mod socket;
+
+use super::{Event, Facts, Runtime, Task};
+use crate::base::time::{Now, Time, Wall};
+use crate::base::value::{JsonReader, Value};
+use gloo_timers::callback::Timeout;
+use js_sys::{Function, JSON, Reflect};
+use serde::Deserialize;
+use socket::Socket;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::{Rc, Weak};
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+    #[wasm_bindgen(js_name = queueMicrotask)]
+    fn queue_microtask(task: &Function);
+}
+
+/// Who gets the events; the chunk is the platform's own buffer, for views of it.
+pub(crate) type Listener = Box<dyn Fn(Event<'_>, &JsValue)>;
+
+/// What the application gave along.
+pub(crate) struct Hooks {
+    /// Wraps a function so that a trap in it is noticed.
+    pub guard: Function,
+    /// The application's socket factory, or undefined.
+    pub socket: JsValue,
+}
+
+/// One connection's outside world.
+pub(crate) struct WebRuntime {
+    hooks: Hooks,
+    listener: OnceCell<Listener>,
+    me: Weak<WebRuntime>,
+    socket: RefCell<Option<Socket>>,
+    timer: RefCell<Option<Timeout>>,
+    fire: OnceCell<(Closure<dyn FnMut()>, Function)>,
+    defer: OnceCell<(Closure<dyn FnMut()>, Function)>,
+    awake: RefCell<Option<(Closure<dyn FnMut()>, Function)>>,
+    over: Cell<bool>,
+}
+
+const PAGE_EVENTS: [&str; 4] = ["online", "pageshow", "visibilitychange", "resume"];
+
+impl WebRuntime {
+    pub(crate) fn new(hooks: Hooks) -> Rc<WebRuntime> {
+        Rc::new_cyclic(|me: &Weak<WebRuntime>| WebRuntime {
+            hooks,
+            listener: OnceCell::new(),
+            me: me.clone(),
+            socket: RefCell::new(None),
+            timer: RefCell::new(None),
+            fire: OnceCell::new(),
+            defer: OnceCell::new(),
+            awake: RefCell::new(None),
+            over: Cell::new(false),
+        })
+    }
+
+    /// Say who gets the events. Page events are listened to from now on.
+    pub(crate) fn listen(&self, listener: Listener) {
+        let _ = self.listener.set(listener);
+        let call = |event: fn() -> Event<'static>| {
+            let me = self.me.clone();
+            let closure = Closure::<dyn FnMut()>::new(move || {
+                if let Some(me) = me.upgrade() {
+                    me.tell(event(), &JsValue::UNDEFINED);
+                }
+            });
+            let function = self.guarded(closure.as_ref());
+            (closure, function)
+        };
+        let _ = self.fire.set(call(|| Event::Timer));
+        let _ = self.defer.set(call(|| Event::Deferred));
+        let awake = call(|| Event::Awake);
+        if on_line().is_some() {
+            each_target("addEventListener", &awake.1);
+        }
+        *self.awake.borrow_mut() = Some(awake);
+    }
+
+    fn guarded(&self, closure: &JsValue) -> Function {
+        self.hooks.guard.call1(&JsValue::UNDEFINED, closure).ok().and_then(|function| function.dyn_into().ok()).unwrap_or_default()
+    }
+
+    pub(super) fn tell(&self, event: Event<'_>, chunk: &JsValue) {
+        if self.over.get() {
+            return;
+        }
+        if let Event::Awake = event {
+            let hidden = global("document").and_then(|document| get(&document, "visibilityState")).and_then(|state| state.as_string());
+            if hidden.as_deref() == Some("hidden") {
+                return;
+            }
+        }
+        if let Some(listener) = self.listener.get() {
+            listener(event, chunk);
+        }
+    }
+
+    /// The connection is over: nothing calls back any more.
+    pub(crate) fn release(&self) {
+        self.over.set(true);
+        self.timer.borrow_mut().take();
+        self.hang_up();
+        if let Some((_, function)) = self.awake.borrow_mut().take() {
+            each_target("removeEventListener", &function);
+        }
+    }
+}
+
+impl Runtime for WebRuntime {
+    fn now(&self) -> Now {
+        Now { mono: Time(performance_now() as u64), wall: Wall((js_sys::Date::now() * 1e6) as u64) }
+    }
+
+    fn random(&self, into: &mut [u8]) {
+        // Every platform this runs on has getRandomValues; without it ids would only be less random.
+        let _ = getrandom::fill(into);
+    }
+
+    fn facts(&self) -> Facts {
+        let protocol = global("location").and_then(|location| get(&location, "protocol")).and_then(|text| text.as_string());
+        Facts {
+            secure_page: protocol.as_deref() == Some("https:"),
+            offline: on_line() == Some(false),
+            web_socket: !self.hooks.socket.is_undefined() || global("WebSocket").is_some(),
+        }
+    }
+
+    fn json(&self) -> JsonReader {
+        JsonReader(|bytes| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            let value = JSON::parse(text).ok()?;
+            Value::deserialize(serde_wasm_bindgen::Deserializer::from(value)).ok()
+        })
+    }
+
+    fn dial(&self, generation: u32, url: &str) {
+        self.hang_up();
+        let Some(me) = self.me.upgrade() else { return };
+        *self.socket.borrow_mut() = Some(Socket::open(me, generation, url, &self.hooks));
+    }
+
+    fn send(&self, bytes: &[u8]) {
+        if let Some(socket) = &*self.socket.borrow() {
+            socket.send(bytes);
+        }
+    }
+
+    fn hang_up(&self) {
+        let socket = self.socket.borrow_mut().take();
+        if let Some(socket) = socket {
+            socket.close();
+        }
+    }
+
+    fn arm(&self, at: Option<Time>) {
+        let timer = at.zip(self.fire.get()).filter(|_| !self.over.get()).map(|(at, (_, fire))| {
+            let left = at.since(self.now().mono).0.saturating_add(1).min(i32::MAX as u64);
+            let fire = fire.clone();
+            Timeout::new(left as u32, move || {
+                let _ = fire.call0(&JsValue::UNDEFINED);
+            })
+        });
+        // Dropping the old one clears it; one that is just firing has been forgotten by then.
+        if let Some(old) = std::mem::replace(&mut *self.timer.borrow_mut(), timer) {
+            old.cancel();
+        }
+    }
+
+    fn defer(&self) {
+        if let Some((_, function)) = self.defer.get() {
+            queue_microtask(function);
+        }
+    }
+
+    fn spawn(&self, task: Task) {
+        wasm_bindgen_futures::spawn_local(task.0);
+    }
+}
+
+/// A member of an object, if it is there.
+pub(crate) fn get(object: &JsValue, name: &str) -> Option<JsValue> {
+    Reflect::get(object, &name.into()).ok().filter(|value| !value.is_undefined() && !value.is_null())
+}
+
+fn global(name: &str) -> Option<JsValue> {
+    get(&js_sys::global(), name)
+}
+
+/// What the platform says of the network; `None` where it says nothing, as outside pages.
+fn on_line() -> Option<bool> {
+    get(&global("navigator")?, "onLine")?.as_bool()
+}
+
+/// Page events come to the window or the document; Workers know some of them.
+fn each_target(method: &str, function: &Function) {
+    for target in [Some(JsValue::from(js_sys::global())), global("document")].into_iter().flatten() {
+        if let Some(method) = get(&target, method).and_then(|method| method.dyn_into::<Function>().ok()) {
+            for event in PAGE_EVENTS {
+                let _ = method.call2(&target, &event.into(), function);
+            }
+        }
+    }
+}
