@@ -390,7 +390,12 @@ mod tests {
                 delivery = cursor.take(Time(at), candidate);
             }
             cursor.refresh(Time(at), &partition);
-            assert!(cursor.ready.len() <= 1 && cursor.timers.len() <= 200, "{} {}", cursor.ready.len(), cursor.timers.len());
+            assert!(
+                cursor.ready.len() <= 1 && cursor.timers.len() <= 200,
+                "{} {}",
+                cursor.ready.len(),
+                cursor.timers.len()
+            );
         }
     }
 

@@ -84,7 +84,9 @@ fn check_id(id: &str) -> Result<(), Error> {
         return Err(Error::argument("the msgId is empty").hint("Leave msgId out, or give a text."));
     }
     if breaks_line(id) {
-        return Err(Error::argument("the msgId contains a line break or a NUL").hint("Use an id of printable characters."));
+        return Err(
+            Error::argument("the msgId contains a line break or a NUL").hint("Use an id of printable characters.")
+        );
     }
     Ok(())
 }
@@ -97,14 +99,19 @@ fn check_header(name: &str, value: &str) -> Result<(), Error> {
     }
     if let Some(wrong) = name.chars().find(|c| !c.is_ascii_graphic() || *c == ':') {
         let wrong = wrong.escape_debug();
-        return Err(Error::argument(format!("the header name \"{shown}\" has the character '{wrong}', which is not allowed")).hint(NAMES));
+        return Err(Error::argument(format!(
+            "the header name \"{shown}\" has the character '{wrong}', which is not allowed"
+        ))
+        .hint(NAMES));
     }
     if name.len() > usize::from(u16::MAX) {
         return Err(Error::argument("a header name is longer than 65535 bytes").hint(NAMES));
     }
     if name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-")) {
-        return Err(Error::argument(format!("the header name \"{shown}\" begins with \"Nats-\", which NATS keeps for itself"))
-            .hint("Choose another name; for an idempotent message there is the option msgId."));
+        return Err(Error::argument(format!(
+            "the header name \"{shown}\" begins with \"Nats-\", which NATS keeps for itself"
+        ))
+        .hint("Choose another name; for an idempotent message there is the option msgId."));
     }
     if breaks_line(value) {
         return Err(Error::argument(format!("the value of header \"{shown}\" contains a line break or a NUL"))

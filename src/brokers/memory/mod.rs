@@ -7,13 +7,14 @@
 //! ```text
 //! session    one connection: calls in, arrivals out      ops        stations and groups, for `client`
 //! store      who gets what, and when                     stations   make, describe, remove
+//! members    who asks, and what lies ready for him       registry   which brokers there are, by name
 //! cursor     where a group stands in a partition         partition  messages, retention, the window of ids
 //! head       headers as bytes                            token      what an ack gives back
-//! registry   which brokers there are, by name
 //! ```
 
 mod cursor;
 mod head;
+mod members;
 mod ops;
 mod partition;
 mod registry;

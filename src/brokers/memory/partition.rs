@@ -140,7 +140,9 @@ impl Partition {
 
     /// Remove one message, wherever it is.
     pub fn remove(&mut self, sequence: u64) {
-        let Some(index) = sequence.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else { return };
+        let Some(index) = sequence.checked_sub(self.first).and_then(|index| usize::try_from(index).ok()) else {
+            return;
+        };
         let Some(bytes) = self.messages.get_mut(index).and_then(|message| message.bytes.take()) else { return };
         self.gone(&bytes);
         while self.messages.front().is_some_and(|oldest| oldest.bytes.is_none()) {
@@ -223,7 +225,10 @@ impl Partition {
 impl Drop for Partition {
     fn drop(&mut self) {
         let records = (self.messages.len() as u64).saturating_mul(RECORD_COST);
-        let ids = self.recent.iter().fold(0u64, |sum, (_, id)| sum.saturating_add(length(id.as_bytes())).saturating_add(ID_COST));
+        let ids = self
+            .recent
+            .iter()
+            .fold(0u64, |sum, (_, id)| sum.saturating_add(length(id.as_bytes())).saturating_add(ID_COST));
         self.release(self.bytes.saturating_add(records).saturating_add(ids));
     }
 }
@@ -257,9 +262,17 @@ mod tests {
             partition.remove(sequence);
         }
         assert_eq!((partition.count(), partition.bytes(), partition.first(), partition.next()), (3, 12, 1, 7));
-        assert!(partition.get(3).is_none() && partition.get(5).is_some() && partition.get(0).is_none() && partition.get(7).is_none());
+        assert!(
+            partition.get(3).is_none()
+                && partition.get(5).is_some()
+                && partition.get(0).is_none()
+                && partition.get(7).is_none()
+        );
         assert_eq!((partition.newest(1), partition.newest(2), partition.newest(3), partition.newest(9)), (5, 2, 1, 1));
-        assert_eq!((partition.since(Wall(0)), partition.since(Wall(3_000_000)), partition.since(Wall(5_000_001))), (1, 5, 7));
+        assert_eq!(
+            (partition.since(Wall(0)), partition.since(Wall(3_000_000)), partition.since(Wall(5_000_001))),
+            (1, 5, 7)
+        );
         partition.remove(1);
         partition.remove(2);
         assert_eq!(partition.first(), 5, "holes behind the oldest go with it");

@@ -4,14 +4,16 @@
 //! Knows neither stations nor groups. There is no wire: nothing is ever written to the outbox.
 
 use super::head;
+use super::members::{Parcel, Wake};
 use super::registry;
-use super::store::{Parcel, Published, Store, Wake};
+use super::store::{Published, Store, small};
 use super::token::Token;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Now, Time};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot, Source, Span, Verdict, WaitId,
+    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot,
+    Source, Span, Verdict, WaitId,
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -57,7 +59,7 @@ impl MemorySession {
                     self.own.extend_from_slice(&bytes);
                     let payload = message.saturating_add(head as usize);
                     Output::Arrived(Arrival {
-                        feed: FeedId(super::store::small(member)),
+                        feed: FeedId(small(member)),
                         source: Source::Own,
                         frame: span(begin, self.own.len()),
                         head: span(message, payload),
@@ -68,10 +70,10 @@ impl MemorySession {
                         deliveries: token.delivery,
                     })
                 }
-                Parcel::Over(member) => Output::AskOver(FeedId(super::store::small(member))),
-                Parcel::Room(member) => Output::Room(FeedId(super::store::small(member))),
-                Parcel::FeedLost(member, error) => Output::FeedLost(FeedId(super::store::small(member)), error),
-                Parcel::RouteLost(route, error) => Output::RouteLost(RouteId(super::store::small(route)), error),
+                Parcel::Over(member) => Output::AskOver(FeedId(small(member))),
+                Parcel::Room(member) => Output::Room(FeedId(small(member))),
+                Parcel::FeedLost(member, error) => Output::FeedLost(FeedId(small(member)), error),
+                Parcel::RouteLost(route, error) => Output::RouteLost(RouteId(small(route)), error),
             };
             self.outputs.push_back(output);
         }
@@ -123,7 +125,7 @@ impl Session for MemorySession {
     }
 
     fn open_route(&mut self, place: &Place) -> RouteId {
-        RouteId(super::store::small(self.store.borrow_mut().open_route(self.seat, place)))
+        RouteId(small(self.store.borrow_mut().open_route(self.seat, place)))
     }
 
     fn close_route(&mut self, route: RouteId) {
@@ -155,7 +157,7 @@ impl Session for MemorySession {
     fn open_feed(&mut self, _now: Now, _out: &mut Outbox, spec: &FeedSpec) -> FeedId {
         let member = self.store.borrow_mut().open_member(self.seat, spec);
         wake_all(&self.store);
-        FeedId(super::store::small(member))
+        FeedId(small(member))
     }
 
     fn close_feed(&mut self, now: Now, _out: &mut Outbox, feed: FeedId) {
@@ -176,7 +178,15 @@ impl Session for MemorySession {
         self.store.borrow_mut().withdraw(feed.0 as usize);
     }
 
-    fn settle(&mut self, now: Now, _out: &mut Outbox, _feed: FeedId, token: &[u8], verdict: &Verdict, confirm: Option<WaitId>) {
+    fn settle(
+        &mut self,
+        now: Now,
+        _out: &mut Outbox,
+        _feed: FeedId,
+        token: &[u8],
+        verdict: &Verdict,
+        confirm: Option<WaitId>,
+    ) {
         let settled = match Token::read(token) {
             Some(token) => self.store.borrow_mut().settle(now, &token, verdict),
             None => Err(Error::new(Kind::Internal, "an ack came back with a token that is none")),
@@ -210,5 +220,5 @@ pub(super) fn wake_all(store: &Rc<RefCell<Store>>) {
 }
 
 fn span(begin: usize, end: usize) -> Span {
-    Span { at: super::store::small(begin), len: super::store::small(end.saturating_sub(begin)) }
+    Span { at: small(begin), len: small(end.saturating_sub(begin)) }
 }

@@ -4,7 +4,7 @@
 
 use super::cursor::Cursor;
 use super::partition::Partition;
-use super::store::{Group, Reading, Station, Store, missing, removed};
+use super::store::{Group, Reading, Station, Store, missing, removed, small};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Now};
@@ -88,7 +88,13 @@ impl Store {
         self.last_uid = uid;
         let report = station.spec.retention == Retention::Acked;
         let cursors = station.partitions.iter().map(|partition| Reading {
-            cursor: Cursor::new(begin(partition, spec.start), spec.ack_time, spec.max_deliveries.max(1), spec.auto_ack, report),
+            cursor: Cursor::new(
+                begin(partition, spec.start),
+                spec.ack_time,
+                spec.max_deliveries.max(1),
+                spec.auto_ack,
+                report,
+            ),
             members: VecDeque::new(),
         });
         let group = Group {
@@ -113,7 +119,8 @@ impl Store {
             return false;
         }
         let Some((key, uid)) = self.find(station).map(|(key, station)| (key, station.uid)) else { return false };
-        let place = self.stations.get(key).and_then(|station| station.groups.iter().find(|(_, other)| other.name == group));
+        let place =
+            self.stations.get(key).and_then(|station| station.groups.iter().find(|(_, other)| other.name == group));
         let Some((place, group_uid)) = place.map(|(place, group)| (place, group.uid)) else { return false };
         self.disown(key, uid, Some(group_uid), &removed(station));
         if let Some(station) = self.stations.get_mut(key) {
@@ -137,17 +144,21 @@ impl Store {
     pub fn position(&mut self, now: Now, station: &str, group: &str, partition: u32) -> Done<Option<u64>> {
         let (key, _) = self.find(station).ok_or_else(|| missing(station))?;
         self.refresh(now, key);
-        let found = self.stations.get(key).and_then(|station| station.groups.iter().find(|(_, other)| other.name == group));
+        let found =
+            self.stations.get(key).and_then(|station| station.groups.iter().find(|(_, other)| other.name == group));
         let (_, group) = found.ok_or_else(|| removed(station))?;
         let reading = group.cursors.get((partition as usize).wrapping_sub(1)).ok_or_else(|| {
-            Error::argument(format!("there is no partition {partition}")).hint("Partitions are numbered from 1.").at(station)
+            Error::argument(format!("there is no partition {partition}"))
+                .hint("Partitions are numbered from 1.")
+                .at(station)
         })?;
         Ok(reading.cursor.position())
     }
 
     fn insert(&mut self, now: Now, name: &str, spec: &StationSpec) -> &Station {
         self.last_uid = self.last_uid.wrapping_add(1);
-        let partitions = (0..spec.partitions).map(|_| Partition::new(spec.retention, spec.window, Rc::clone(&self.used)));
+        let partitions =
+            (0..spec.partitions).map(|_| Partition::new(spec.retention, spec.window, Rc::clone(&self.used)));
         let station = Station {
             uid: self.last_uid,
             name: name.into(),
@@ -172,19 +183,24 @@ impl Station {
     }
 
     fn numbers(&self) -> impl Iterator<Item = u32> {
-        1..=super::store::small(self.partitions.len())
+        1..=small(self.partitions.len())
     }
 }
 
 impl Group {
     fn facts(&self, station: &str) -> GroupFacts {
-        let feeds = (1..=super::store::small(self.cursors.len())).map(|number| FeedSpec {
+        let feeds = (1..=small(self.cursors.len())).map(|number| FeedSpec {
             place: place(station, number),
             group: self.name.clone(),
             auto_ack: self.auto_ack,
             ack_time: self.ack_time,
         });
-        GroupFacts { feeds: feeds.collect(), max_deliveries: self.max_deliveries, ack_time: self.ack_time, broker_counts: true }
+        GroupFacts {
+            feeds: feeds.collect(),
+            max_deliveries: self.max_deliveries,
+            ack_time: self.ack_time,
+            broker_counts: true,
+        }
     }
 }
 
@@ -221,7 +237,8 @@ fn check(spec: &StationSpec) -> Done<()> {
             .hint(format!("A station has 1 to {} partitions.", limits::PARTITIONS_MAX)));
     }
     if let Some((name, _)) = spec.extra.first() {
-        return Err(Error::new(Kind::NotSupported, format!("the memory broker has no option \"{name}\"")).hint("Leave `extra` out."));
+        return Err(Error::new(Kind::NotSupported, format!("the memory broker has no option \"{name}\""))
+            .hint("Leave `extra` out."));
     }
     if !spec.schema.is_empty() {
         return Err(Error::new(Kind::NotSupported, "schemas are not offered").hint("Leave schemaName out."));

@@ -44,7 +44,9 @@ fn a_group_begins_where_it_is_told() {
 
 #[test]
 fn every_beginning_of_an_empty_station_is_its_first_message() {
-    for start in [Start::First, Start::Last, Start::Next, Start::Sequence(1), Start::LastMessages(3), Start::Time(Wall(0))] {
+    for start in
+        [Start::First, Start::Last, Start::Next, Start::Sequence(1), Start::LastMessages(3), Start::Time(Wall(0))]
+    {
         let rig = Rig::new();
         rig.station("s", &usual());
         let facts = rig.group("s", &GroupSpec { start, ..named("g") });
@@ -78,7 +80,12 @@ fn holes_of_an_ack_based_station_do_not_count_as_messages() {
     let got = client.take(&rig, feed, 4);
     client.settle(&rig, &got[1], &Verdict::Ack);
     client.settle(&rig, &got[2], &Verdict::Ack);
-    for (start, expected) in [(Start::LastMessages(2), vec![1, 4]), (Start::Last, vec![4]), (Start::Sequence(2), vec![4]), (Start::First, vec![1, 4])] {
+    for (start, expected) in [
+        (Start::LastMessages(2), vec![1, 4]),
+        (Start::Last, vec![4]),
+        (Start::Sequence(2), vec![4]),
+        (Start::First, vec![1, 4]),
+    ] {
         let facts = rig.group("s", &GroupSpec { start, ..named("h") });
         let other = client.feed(&rig, &facts);
         assert_eq!(sequences(&client.take(&rig, other, 5)), expected, "{start:?}");

@@ -17,7 +17,9 @@ use crate::base::error::Error;
 use crate::base::time::{Millis, Now, Time, Wall};
 use crate::brokers::terms::{GroupFacts, GroupSpec, Retention, Start, StationFacts, StationSpec};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Ask, Draft, FeedId, Input, Login, Output, Place, RouteId, Session, Slot, Verdict, Wait, WaitId};
+use crate::link::session::{
+    Ask, Draft, FeedId, Input, Login, Output, Place, RouteId, Session, Slot, Verdict, Wait, WaitId,
+};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -160,7 +162,10 @@ impl Client {
                     let own = self.session.own();
                     let part = |span: crate::link::session::Span| &own[span.at as usize..(span.at + span.len) as usize];
                     let frame = part(arrival.frame);
-                    assert_eq!(frame.len(), part(arrival.token).len() + part(arrival.head).len() + part(arrival.data).len());
+                    assert_eq!(
+                        frame.len(),
+                        part(arrival.token).len() + part(arrival.head).len() + part(arrival.data).len()
+                    );
                     got.push(Got {
                         feed: arrival.feed,
                         sequence: arrival.sequence,
@@ -261,7 +266,14 @@ fn keeping(retention: Retention) -> StationSpec {
 
 /// A group with an ack time of one second and three deliveries.
 fn named(name: &str) -> GroupSpec {
-    GroupSpec { name: name.into(), nameless: false, start: Start::First, ack_time: Millis(1000), max_deliveries: 3, auto_ack: false }
+    GroupSpec {
+        name: name.into(),
+        nameless: false,
+        start: Start::First,
+        ack_time: Millis(1000),
+        max_deliveries: 3,
+        auto_ack: false,
+    }
 }
 
 /// One station `s`, one connection with a route to it, one group `g` that it reads.

@@ -220,7 +220,9 @@ fn empty_messages_and_ids_count_towards_the_limit() {
     let route = client.route("s", 1);
     client.drain();
     let mut ids = 0;
-    while let Said::Stored(..) = client.send(&rig, route, &Draft { headers: &[], msg_id: Some(&ids.to_string()), data: b"" }) {
+    while let Said::Stored(..) =
+        client.send(&rig, route, &Draft { headers: &[], msg_id: Some(&ids.to_string()), data: b"" })
+    {
         ids += 1;
         assert!(ids < 1000);
     }

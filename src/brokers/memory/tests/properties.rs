@@ -12,9 +12,20 @@ const MAX_DELIVERIES: u32 = 3;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Produce { partition: usize, size: usize, id: Option<u8> },
-    Ask { feed: usize, messages: u32, wait: u8 },
-    Settle { pick: usize, verdict: u8 },
+    Produce {
+        partition: usize,
+        size: usize,
+        id: Option<u8>,
+    },
+    Ask {
+        feed: usize,
+        messages: u32,
+        wait: u8,
+    },
+    Settle {
+        pick: usize,
+        verdict: u8,
+    },
     Pass(u64),
     Withdraw(usize),
     /// A member closes and opens its feed again.
@@ -96,7 +107,13 @@ impl World {
                 }
             }
         }
-        let model = Model { stored: vec![Vec::new(); PARTITIONS], fates: BTreeMap::new(), highest: BTreeMap::new(), reopened: false, ids: BTreeMap::new() };
+        let model = Model {
+            stored: vec![Vec::new(); PARTITIONS],
+            fates: BTreeMap::new(),
+            highest: BTreeMap::new(),
+            reopened: false,
+            ids: BTreeMap::new(),
+        };
         World { rig, clients, routes, feeds, facts, held: Vec::new(), model, retention }
     }
 
@@ -115,7 +132,10 @@ impl World {
                 self.rig.pass(*millis);
                 (0..MEMBERS).for_each(|client| self.turn(client));
                 for client in &self.clients {
-                    assert!(client.session.deadline().is_none_or(|due| due.0 > self.rig.millis), "what is due has been done");
+                    assert!(
+                        client.session.deadline().is_none_or(|due| due.0 > self.rig.millis),
+                        "what is due has been done"
+                    );
                 }
             }
             Step::Turn(client) => self.turn(*client),
@@ -129,7 +149,11 @@ impl World {
                 let feed = &mut self.feeds[*feed];
                 let client = &mut self.clients[feed.client];
                 client.session.close_feed(self.rig.now(), &mut client.out, feed.id);
-                feed.id = client.session.open_feed(self.rig.now(), &mut client.out, &self.facts[feed.group].feeds[feed.partition]);
+                feed.id = client.session.open_feed(
+                    self.rig.now(),
+                    &mut client.out,
+                    &self.facts[feed.group].feeds[feed.partition],
+                );
             }
         }
         self.check();
@@ -139,10 +163,13 @@ impl World {
         let name = id.map(|id| format!("id-{id}"));
         let data = vec![b'x'; size];
         let draft = Draft { headers: &[], msg_id: name.as_deref(), data: &data };
-        let Said::Stored(_, sequence, duplicate) = self.clients[0].send(&self.rig, self.routes[partition], &draft) else {
+        let Said::Stored(_, sequence, duplicate) = self.clients[0].send(&self.rig, self.routes[partition], &draft)
+        else {
             panic!("not stored")
         };
-        let known = id.and_then(|id| self.model.ids.get(&(partition, id)).copied()).filter(|(_, until)| *until > self.rig.millis);
+        let known = id
+            .and_then(|id| self.model.ids.get(&(partition, id)).copied())
+            .filter(|(_, until)| *until > self.rig.millis);
         match known {
             Some((first, _)) => assert_eq!((sequence, duplicate), (first, true)),
             None => {
@@ -199,7 +226,11 @@ impl World {
         assert!(said.iter().all(|said| matches!(said, Said::Over(_) | Said::Room(_))), "{said:?}");
         let mut brought = BTreeMap::new();
         for got in got {
-            let at = self.feeds.iter().position(|feed| feed.client == client && feed.id == got.feed).expect("a feed that is open");
+            let at = self
+                .feeds
+                .iter()
+                .position(|feed| feed.client == client && feed.id == got.feed)
+                .expect("a feed that is open");
             *brought.entry(at).or_insert(0) += 1;
             self.arrived(at, got);
         }
@@ -230,7 +261,8 @@ impl World {
     /// The time of a last delivery is over: dead.
     fn bury(&mut self) {
         let now = self.rig.millis;
-        for fate in self.model.fates.values_mut().filter(|fate| fate.deliveries == MAX_DELIVERIES && now >= fate.until) {
+        for fate in self.model.fates.values_mut().filter(|fate| fate.deliveries == MAX_DELIVERIES && now >= fate.until)
+        {
             fate.settled = true;
         }
     }
@@ -246,7 +278,9 @@ impl World {
         for (partition, sizes) in self.model.stored.iter().enumerate() {
             let sequences = 1..=sizes.len() as u64;
             let needed: Vec<u64> = match self.retention {
-                Retention::Acked => sequences.filter(|s| !(0..GROUPS.len()).all(|group| self.is_settled(group, partition, *s))).collect(),
+                Retention::Acked => sequences
+                    .filter(|s| !(0..GROUPS.len()).all(|group| self.is_settled(group, partition, *s)))
+                    .collect(),
                 _ => sequences.collect(),
             };
             expected.0 += needed.len() as u64;
@@ -291,7 +325,8 @@ impl World {
         self.check();
         for (group, name) in GROUPS.iter().enumerate() {
             for (partition, sizes) in self.model.stored.iter().enumerate() {
-                let open: BTreeSet<u64> = (1..=sizes.len() as u64).filter(|s| !self.is_settled(group, partition, *s)).collect();
+                let open: BTreeSet<u64> =
+                    (1..=sizes.len() as u64).filter(|s| !self.is_settled(group, partition, *s)).collect();
                 assert!(open.is_empty(), "group {name} never got {open:?} of partition {partition}");
             }
             let members = self.rig.ops.members(self.rig.now(), "s", name).unwrap();

@@ -208,7 +208,14 @@ fn settling_twice_does_no_harm_and_is_confirmed() {
     let (mut rig, mut client, route, feed) = simple(&usual());
     client.put_all(&rig, route, &["a", "b"]);
     let got = client.take(&rig, feed, 2);
-    for verdict in [Verdict::Ack, Verdict::Ack, Verdict::Nack, Verdict::Delay(Millis(5)), Verdict::Extend(None), Verdict::Bury("x".into())] {
+    for verdict in [
+        Verdict::Ack,
+        Verdict::Ack,
+        Verdict::Nack,
+        Verdict::Delay(Millis(5)),
+        Verdict::Extend(None),
+        Verdict::Bury("x".into()),
+    ] {
         assert_eq!(client.confirm(&rig, &got[0], &verdict), Ok(()));
     }
     assert_eq!(rig.position("g"), Some(1));

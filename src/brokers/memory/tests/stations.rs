@@ -20,7 +20,11 @@ fn an_existing_station_is_left_as_it_is() {
     };
     let facts = rig.station("s", &other);
     assert!(facts.existed);
-    assert_eq!(facts.differs, ["retentionType", "retentionValue", "partitionsNumber"], "only what was given can differ");
+    assert_eq!(
+        facts.differs,
+        ["retentionType", "retentionValue", "partitionsNumber"],
+        "only what was given can differ"
+    );
     assert_eq!((facts.places.len(), facts.window), (1, Millis(120_000)));
     let report = rig.ops.report(rig.now(), "s").unwrap();
     assert_eq!(report.options, usual());
@@ -78,7 +82,10 @@ fn destroying_ends_producers_and_consumers_everywhere() {
         let [Said::FeedLost(lost, error), Said::RouteLost(gone, same)] = said.as_slice() else { panic!("{said:?}") };
         assert_eq!((*lost, *gone), (feed, route));
         for error in [error, same] {
-            assert_eq!((error.kind, error.station.as_deref(), error.retryable), (Kind::NoSuchStation, Some("s"), false));
+            assert_eq!(
+                (error.kind, error.station.as_deref(), error.retryable),
+                (Kind::NoSuchStation, Some("s"), false)
+            );
         }
     }
     assert_eq!(rig.ops.destroy("s").unwrap_err().kind, Kind::NoSuchStation);
@@ -92,7 +99,8 @@ fn an_old_route_does_not_reach_a_new_station_of_the_same_name() {
     rig.ops.destroy("s").unwrap();
     rig.station("s", &usual());
     client.turn(&rig);
-    let Said::RouteLost(lost, error) = client.send(&rig, route, &Draft { headers: &[], msg_id: None, data: b"x" }) else {
+    let Said::RouteLost(lost, error) = client.send(&rig, route, &Draft { headers: &[], msg_id: None, data: b"x" })
+    else {
         panic!("stored in a station that its producer does not know")
     };
     assert_eq!((lost, error.kind, error.station.as_deref()), (route, Kind::NoSuchStation, Some("s")));
@@ -152,7 +160,19 @@ fn what_is_not_offered_has_a_reason() {
     for lack in super::super::LACKS {
         assert!(!lack.why.is_empty(), "{}", lack.feature);
     }
-    for offered in ["partitions", "groups", "ack", "nack", "delay", "in_progress", "msg_id", "destroy", "info", "storage_type", "replicas"] {
+    for offered in [
+        "partitions",
+        "groups",
+        "ack",
+        "nack",
+        "delay",
+        "in_progress",
+        "msg_id",
+        "destroy",
+        "info",
+        "storage_type",
+        "replicas",
+    ] {
         assert!(super::super::LACKS.iter().all(|lack| lack.feature != offered), "{offered}");
     }
 }
