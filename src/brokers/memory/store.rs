@@ -237,7 +237,8 @@ impl Store {
     /// Forget the groups whose pages are gone.
     pub(super) fn prune(&mut self, now: Now, key: usize) {
         let Some(station) = self.stations.get_mut(key) else { return };
-        while let Some(place) = station.groups.iter_mut().find_map(|(place, group)| group.is_over(now).then_some(place)) {
+        while let Some(place) = station.groups.iter_mut().find_map(|(place, group)| group.is_over(now).then_some(place))
+        {
             station.drop_group(place);
         }
     }
