@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod faults;
 mod feeds;
+mod inside;
 mod links;
 mod recorded;
 mod server;
