@@ -25,7 +25,7 @@ export type BrokerKind = "memphis" | "nats" | "rabbitmq" | "kubemq" | "memory";
  *
  * @param source Where the module is: a URL (absolute, or relative to the page), its bytes, or a `WebAssembly.Module`
  * that is already compiled (the only form that works on Workers, where bytes must not be compiled).
- * @throws {@link BrokerError} `internal` if the file cannot be fetched or compiled. In a page, look first at the
+ * @throws {@link BrokerError} `not_supported` if the file cannot be fetched or compiled. In a page, look first at the
  * content security policy (`script-src` needs `'wasm-unsafe-eval'`) and at whether the bundler copied the file.
  * @example
  * ```js
