@@ -10,8 +10,15 @@ const END = '// end of the public interface';
 const pkg = join(root, 'pkg');
 const wasm = join(pkg, 'wasm');
 
-const [module, declarations, cargo, manifest] = await Promise.all([
+/**
+ * After a trap the glue starts a new instance. Tasks and timers of the old one still come, and the generated code would throw at
+ * each: an uncaught exception, which ends a Node process. There is nobody left to do anything for, so they do nothing.
+ */
+const STALE = "throw new Error('Cannot invoke closure from previous WASM instance');";
+
+const [module, glue, declarations, cargo, manifest] = await Promise.all([
   readFile(join(wasm, 'stationmaster_bg.wasm')),
+  readFile(join(wasm, 'stationmaster.js'), 'utf8'),
   readFile(join(wasm, 'stationmaster.d.ts'), 'utf8'),
   readFile(join(root, 'Cargo.toml'), 'utf8'),
   readFile(join(pkg, 'package.json'), 'utf8'),
@@ -26,7 +33,10 @@ const version = cargo.match(/^version = "(.+)"$/m)?.[1];
 if (!version) throw new Error('Cargo.toml has no version');
 const withVersion = manifest.replace(/("version": )"[^"]*"/, `$1"${version}"`);
 
+if (!glue.includes(STALE)) throw new Error('the glue treats closures of a former instance differently now: see whether package.mjs is still needed for it');
+
 await Promise.all([
+  writeFile(join(wasm, 'stationmaster.js'), glue.replaceAll(STALE, 'return;')),
   writeFile(join(wasm, 'inline.js'), `export default ${JSON.stringify(module.toString('base64'))};\n`),
   writeFile(join(pkg, 'index.d.ts'), `${typings}\n`),
   withVersion === manifest ? undefined : writeFile(join(pkg, 'package.json'), withVersion),
