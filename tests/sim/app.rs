@@ -16,7 +16,7 @@ use stationmaster::link::session::{Login, Source, Verdict};
 use stationmaster::runtime::Runtime;
 use stationmaster::runtime::sim::{SimRuntime, World};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 /// serde_json in the place of the platform's parser.
@@ -84,8 +84,12 @@ pub struct Log {
     pub readers: BTreeMap<ConsumerId, Reader>,
     /// In hand and not settled.
     pub taken: VecDeque<Taken>,
-    pub seen: BTreeSet<(u32, u64)>,
-    pub produce_failed: u32,
+    /// Everything that was handed over: partition and sequence, with the payload.
+    pub seen: BTreeMap<(u32, u64), String>,
+    /// What `status()` said about messages produced without waiting: how many, which ids, why.
+    pub produce_failed: Vec<(u32, Vec<String>, Error)>,
+    /// Calls of handlers that brought nothing, and when.
+    pub empty_batches: u32,
     pub connected: u32,
     /// Every loss of the link.
     pub disconnected: Vec<Error>,
@@ -260,6 +264,10 @@ impl App {
         }
     }
 
+    pub fn abort_fetch(&self, id: ConsumerId, op: OpId) {
+        self.consumers(|consumers, ctx| consumers.abort(ctx, id, op));
+    }
+
     pub fn stop(&self, id: ConsumerId) {
         self.consumers(|consumers, ctx| consumers.stop(ctx, id));
         self.log.borrow_mut().readers.get_mut(&id).unwrap().reading = Reading::Stopped;
@@ -356,7 +364,8 @@ impl Log {
     fn hand_over(&mut self, id: ConsumerId, msg: MsgId) {
         let reader = self.readers.get_mut(&id).unwrap();
         let taken = reader.held.remove(&msg).unwrap_or_else(|| panic!("{msg:?} is not held"));
-        self.seen.insert((taken.partition, taken.sequence));
+        let before = self.seen.insert((taken.partition, taken.sequence), taken.payload.clone());
+        assert!(before.is_none_or(|before| before == taken.payload), "{taken:?} was another message before");
         if !reader.auto_ack {
             self.taken.push_back(taken);
         }
@@ -408,6 +417,7 @@ impl Log {
                     assert!(!reader.busy, "two calls of the handler at once");
                     assert_ne!(ids.is_empty(), error.is_none(), "messages or an error");
                     reader.busy = true;
+                    self.empty_batches += u32::from(ids.is_empty());
                     ids.into_iter().for_each(|id| self.hand_over(consumer, id));
                 }
                 Row::Ready(consumer) => self.live(consumer, "readiness").ready = true,
@@ -423,7 +433,9 @@ impl Log {
                     }
                     Status::Disconnected(error) => self.disconnected.push(error),
                     Status::Reconnecting { pause, .. } => self.pauses.push(pause),
-                    Status::ProduceFailed { messages, .. } => self.produce_failed += messages,
+                    Status::ProduceFailed { messages, ids, error, .. } => {
+                        self.produce_failed.push((messages, ids, error))
+                    }
                     Status::Closed(_) => {}
                 },
                 Row::Ask { attempt, reason } => self.asked.push((attempt, reason.map(|error| *error))),

@@ -252,7 +252,8 @@ impl Play {
                 Outcome::Failed(error) => assert_eq!(error.maybe_delivered, Some(false), "{error:?}"),
             }
         }
-        let seen: BTreeSet<(u32, u64)> = apps.iter().flat_map(|app| app.log.borrow().seen.clone()).collect();
+        let seen: BTreeSet<(u32, u64)> =
+            apps.iter().flat_map(|app| app.log.borrow().seen.clone()).map(|(place, _)| place).collect();
         let missing: Vec<_> = taken.difference(&seen).collect();
         assert!(missing.is_empty(), "stored and never seen: {missing:?}");
         assert!((1..=self.partitions).all(|partition| self.highest().contains_key(&partition)) || self.count < 50);

@@ -2,10 +2,12 @@
 
 mod api;
 mod app;
+mod consuming;
 mod faults;
 mod feeds;
 mod inside;
 mod links;
+mod producing;
 mod recorded;
 mod server;
 mod streams;

@@ -499,8 +499,11 @@ impl World {
         }
     }
 
-    /// Bring the present turn to its end: tasks first, then those who asked for the end of the turn.
+    /// Bring the present turn to its end: tasks first, then those who asked for the end of the turn. Hosts are heard
+    /// out as well: a test may have made one say something.
     fn settle(&self) {
+        let hosts: Vec<_> = self.inner.borrow().listeners.iter().map(|listener| listener.host.clone()).collect();
+        hosts.iter().for_each(|host| self.listen_to(host));
         loop {
             self.run_tasks();
             let port = {
