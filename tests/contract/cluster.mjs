@@ -4,7 +4,9 @@
 //
 // Every row has servers of its own.
 
+import { readFileSync, readdirSync } from 'node:fs';
 import { startNats } from '../../scripts/lib/servers.mjs';
+import { until } from '../../scripts/lib/until.mjs';
 import { handedOver, options, run } from './host.mjs';
 
 const values = options();
@@ -20,7 +22,12 @@ const control = {
   },
   kill: (id, node) => servers[id].kill(node),
   restart: (id, node) => servers[id].restart(node),
-  freeze: (id, node) => servers[id].freeze(node),
+  async freeze(id, node) {
+    servers[id].freeze(node);
+    // The signal is only on its way: the server may answer once more until every thread of it has stopped.
+    const tasks = `/proc/${servers[id].pids[node ?? 0]}/task`;
+    await until(() => readdirSync(tasks).every((task) => readFileSync(`${tasks}/${task}/stat`, 'utf8').split(') ')[1].startsWith('T')), { what: 'the server stands still' });
+  },
   thaw: (id, node) => servers[id].thaw(node),
   stop: async (id) => {
     const server = servers[id];

@@ -8,8 +8,8 @@ row('produce with a signal that is aborted already: nothing is stored, and the r
   const { station } = await t.setup();
   const producer = await station.producer();
   const reason = new Error('changed my mind');
-  await t.rejects(() => producer.produce('x', { signal: AbortSignal.abort(reason) }), 'aborted', { maybeDelivered: false, cause: reason });
-  await t.rejects(() => station.produce('x', { signal: AbortSignal.abort(reason) }), 'aborted', { maybeDelivered: false, cause: reason });
+  await t.rejects(() => producer.produce('x', { signal: AbortSignal.abort(reason) }), 'aborted', { cause: reason });
+  await t.rejects(() => station.produce('x', { signal: AbortSignal.abort(reason) }), 'aborted', { cause: reason });
   t.equal((await producer.produce('next')).sequence, 1, 'sequence of the next');
 });
 

@@ -121,7 +121,7 @@ row('a batch to a vanished station: every outcome is no_such_station', { needs: 
 row('a batch with a signal that is aborted already stores nothing', async (t) => {
   const { station } = await t.setup();
   const producer = await station.producer();
-  await t.rejects(() => producer.produceBatch(list(4), { signal: AbortSignal.abort(new Error('no')) }), 'aborted', { maybeDelivered: false });
+  await t.rejects(() => producer.produceBatch(list(4), { signal: AbortSignal.abort(new Error('no')) }), 'aborted');
   t.equal((await producer.produce('next')).sequence, 1, 'sequence of the next');
 });
 
@@ -146,7 +146,7 @@ row('compression none is the default; another is not_supported where it is not o
   const producer = await station.producer();
   t.equal((await producer.produceBatch(['x'], { compression: 'none' })).length, 1, 'receipts');
   for (const compression of ['gzip', 'zstd']) await t.rejects(() => producer.produceBatch(['x'], { compression }), 'not_supported', { says: 'compression' });
-  await t.rejects(() => producer.produceBatch(['x'], { compression: 'rar' }), 'invalid_argument', { says: 'compression' });
+  await t.rejects(() => producer.produceBatch(['x'], { compression: 'rar' }), ['invalid_argument', 'not_supported'], { says: 'compression' });
 });
 
 row('an onProgress that is no function is refused', async (t) => {
@@ -198,9 +198,12 @@ row('a payload that is none errors the stream', async (t) => {
   const { station } = await t.setup();
   const producer = await station.producer();
   const writer = producer.writable.getWriter();
-  writer.closed.catch(() => {});
+  const over = t.outcome(writer.closed);
   await writer.write('good');
-  await t.rejects(writer.write(7), 'invalid_argument');
+  await t.outcome(writer.write(7).then(() => writer.close()));
+  const { error, reason } = await t.within(3000, over, 'the stream');
+  t.equal(error, true, 'the stream is in error');
+  t.checkError(reason, 'invalid_argument');
   t.equal((await t.outcome(writer.write('more'))).error, true, 'the next write fails');
   t.equal((await station.produce('next')).sequence, 2, 'sequence of the next');
 });
@@ -209,10 +212,11 @@ row('the stream errors when the station vanishes', { needs: ['destroy'] }, async
   const { station } = await t.setup();
   const producer = await station.producer();
   const writer = producer.writable.getWriter();
-  writer.closed.catch(() => {});
+  const over = t.outcome(writer.closed);
   await writer.write('good');
   await station.destroy();
-  const outcome = await t.outcome(writer.write('lost').then(() => writer.close()));
-  t.equal(outcome.error, true, 'the write or the close failed');
-  t.checkError(outcome.reason, 'no_such_station');
+  await t.outcome(writer.write('lost').then(() => writer.close()));
+  const { error, reason } = await t.within(8000, over, 'the stream');
+  t.equal(error, true, 'the stream is in error');
+  t.checkError(reason, 'no_such_station');
 });

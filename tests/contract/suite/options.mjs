@@ -7,7 +7,7 @@ const row = topic('options', '1 and 5');
 row('an unknown option of a station names the nearest known one', async (t) => {
   const connection = await t.connect();
   const name = t.name();
-  await t.rejects(() => connection.station(name, { partitions: 3 }), 'invalid_argument', { says: ['partitions', 'partitionsNumber'] });
+  await t.rejects(() => connection.station(name, { partitionNumber: 3 }), 'invalid_argument', { says: ['partitionNumber', 'partitionsNumber'] });
   await t.rejects(() => connection.station(name, { retentiontype: 'messages' }), 'invalid_argument', { says: ['retentiontype', 'retentionType'] });
   t.equal((await connection.station(name)).existed, false, 'existed');
 });
@@ -75,7 +75,7 @@ row('retentionValue is ignored for ack_based', { needs: ['retention_ack_based'] 
 
 row('switches must be true or false', async (t) => {
   const { connection, station } = await t.setup();
-  for (const option of ['sendPoisonMsgToDls', 'sendSchemaFailedMsgToDls', 'tieredStorageEnabled']) {
+  for (const option of ['sendPoisonMsgToDls', 'sendSchemaFailedMsgToDls']) {
     await t.rejects(() => connection.station(t.name(), { [option]: 'yes' }), 'invalid_argument', { says: option, for: option });
   }
   await t.rejects(() => station.consumer({ consumerName: 'c', autoAck: 1 }), 'invalid_argument', { says: 'autoAck' });
@@ -94,6 +94,11 @@ row('tiered storage is not_supported on nats', { brokers: ['nats'] }, async (t) 
   const name = t.name();
   await t.rejects(() => connection.station(name, { tieredStorageEnabled: true }), 'not_supported', { says: 'tieredStorageEnabled' });
   t.equal((await connection.station(name)).existed, false, 'existed');
+});
+
+row('memory takes and ignores tiered storage', { brokers: ['memory'] }, async (t) => {
+  const connection = await t.connect();
+  t.equal((await connection.station(t.name(), { tieredStorageEnabled: true })).existed, false, 'existed');
 });
 
 row("extra reaches the broker's own create", { brokers: ['nats'] }, async (t) => {

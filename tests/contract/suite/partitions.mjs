@@ -77,8 +77,8 @@ row('a partition that does not exist is refused', { needs }, async (t) => {
   const { station } = await t.setup({ partitionsNumber: 3 });
   const consumer = await station.consumer({ consumerName: 'c' });
   for (const partitionNumber of [0, 4, -1, 1.5, Number.NaN, '1']) {
-    await t.rejects(() => station.produce('x', { partitionNumber }), 'invalid_argument', { says: 'partitionNumber', for: t.show(partitionNumber) });
-    await t.rejects(() => consumer.fetch({ partitionNumber, noWait: true }), 'invalid_argument', { says: 'partitionNumber', for: t.show(partitionNumber) });
+    await t.rejects(() => station.produce('x', { partitionNumber }), 'invalid_argument', { says: 'partition', for: t.show(partitionNumber) });
+    await t.rejects(() => consumer.fetch({ partitionNumber, noWait: true }), 'invalid_argument', { says: 'partition', for: t.show(partitionNumber) });
   }
 });
 
