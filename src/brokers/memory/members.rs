@@ -247,13 +247,16 @@ impl Store {
         member.asks.iter().fold(member.coming, |sum, ask| sum.saturating_add(ask.left))
     }
 
-    /// Take back every ask. What is in the inbox stays; that an ask has ended is of no interest any more, and would be
-    /// taken for the end of the next one.
-    pub fn withdraw(&mut self, member: usize) {
+    /// Take back every ask. What lies in the inbox goes back too and counts as never delivered, unless delivered means
+    /// done. That an ask has ended is of no interest any more, and would be taken for the end of the next one.
+    pub fn withdraw(&mut self, now: Now, member: usize) {
         let Some(state) = self.members.get_mut(member) else { return };
         state.asks.clear();
-        let seat = state.seat;
+        let (seat, spot) = (state.seat, state.spot);
         self.seats.retain(seat, |parcel| !matches!(parcel, Parcel::Over(key) | Parcel::Room(key) if *key == member));
+        if spot.and_then(|spot| self.group(spot)).is_some_and(|group| !group.auto_ack) {
+            self.return_parcels(Some(now), seat, member);
+        }
     }
 
     fn return_parcels(&mut self, now: Option<Now>, seat: usize, member: usize) {

@@ -55,15 +55,15 @@ impl Ops {
         self.store.borrow_mut().make_group(now, &station.name, spec)
     }
 
-    /// Remove a group; false if there is none or, with `only_if_alone`, if somebody else takes part in it. A caller
-    /// closes its own feeds first: an open one counts as somebody else's.
+    /// Remove a group; false if there is none or, with `only_if_alone`, if another member shows: somebody asks, or has
+    /// messages that are not settled. A caller withdraws its own asks first.
     pub fn remove_group(&self, now: Now, station: &StationFacts, group: &str, only_if_alone: bool) -> Done<bool> {
         let done = self.store.borrow_mut().drop_group(now, &station.name, group, only_if_alone);
         wake_all(&self.store);
         Ok(done)
     }
 
-    /// Who takes part in a group; nobody if there is none.
+    /// Who shows as a member of a group; nobody if there is none.
     pub fn members(&self, now: Now, station: &str, group: &str) -> Done<Membership> {
         Ok(self.store.borrow_mut().membership(now, station, group).unwrap_or_default())
     }

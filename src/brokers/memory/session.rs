@@ -174,8 +174,9 @@ impl Session for MemorySession {
         self.store.borrow().asked(feed.0 as usize)
     }
 
-    fn withdraw(&mut self, _now: Now, _out: &mut Outbox, feed: FeedId) {
-        self.store.borrow_mut().withdraw(feed.0 as usize);
+    fn withdraw(&mut self, now: Now, _out: &mut Outbox, feed: FeedId) {
+        self.store.borrow_mut().withdraw(now, feed.0 as usize);
+        wake_all(&self.store);
     }
 
     fn settle(

@@ -3,6 +3,7 @@
 //! Knows nothing of connections and of messages on their way.
 
 use super::cursor::Cursor;
+use super::members::Member;
 use super::partition::Partition;
 use super::store::{Group, Reading, Station, Store, missing, removed, small};
 use crate::base::error::{Error, Kind};
@@ -17,8 +18,8 @@ use std::rc::Rc;
 /// Who takes part in a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Membership {
-    /// Open feeds, counted in the partition that has the most.
-    pub feeds: usize,
+    /// Feeds with an open ask, counted in the partition that has the most.
+    pub asking: usize,
     /// Messages given to a member, or put off, that are not settled and whose time is not over.
     pub pending: u64,
 }
@@ -112,7 +113,7 @@ impl Store {
         Ok(facts)
     }
 
-    /// Remove a group; with `only_if_alone` only where nobody reads it and nobody may be at work on its messages.
+    /// Remove a group; with `only_if_alone` only where nobody asks and nobody may be at work on its messages.
     pub fn drop_group(&mut self, now: Now, station: &str, group: &str, only_if_alone: bool) -> bool {
         let Some(membership) = self.membership(now, station, group) else { return false };
         if only_if_alone && membership != Membership::default() {
@@ -135,7 +136,7 @@ impl Store {
         self.refresh(now, key);
         let group = self.stations.get(key)?.groups.iter().find(|(_, other)| other.name == group)?.1;
         Some(Membership {
-            feeds: group.cursors.iter().map(|reading| reading.members.len()).max().unwrap_or_default(),
+            asking: group.cursors.iter().map(|reading| self.asking(reading)).max().unwrap_or_default(),
             pending: group.cursors.iter().fold(0, |sum, reading| sum.saturating_add(reading.cursor.held())),
         })
     }
@@ -153,6 +154,10 @@ impl Store {
                 .at(station)
         })?;
         Ok(reading.cursor.position())
+    }
+
+    fn asking(&self, reading: &Reading) -> usize {
+        reading.members.iter().filter(|member| self.members.get(**member).is_some_and(Member::is_hungry)).count()
     }
 
     fn insert(&mut self, now: Now, name: &str, spec: &StationSpec) -> &Station {

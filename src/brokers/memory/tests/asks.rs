@@ -114,18 +114,48 @@ fn bytes_end_an_ask_before_its_number_does() {
 }
 
 #[test]
-fn withdrawing_forgets_the_asks_but_not_what_is_on_its_way() {
+fn withdrawing_forgets_the_asks_and_what_was_ready_for_them() {
     let (mut rig, mut client, route, feed) = simple(&usual());
     client.put(&rig, route, "a");
     client.ask(&rig, feed, 2, Wait::No);
     client.ask(&rig, feed, 2, Wait::For(Millis(100)));
     client.ask(&rig, feed, 2, Wait::Standing);
     client.session.withdraw(rig.now(), &mut client.out, feed);
-    assert_eq!(client.session.asked(feed), 1);
+    assert_eq!(client.session.asked(feed), 0);
     client.put(&rig, route, "b");
     rig.pass(100);
+    assert_eq!(client.turn(&rig), (vec![], vec![]), "no end of an ask that nobody waits for");
+    let got = client.take(&rig, feed, 2);
+    assert_eq!(got.iter().map(|got| (got.sequence, got.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
+}
+
+#[test]
+fn withdrawing_passes_on_to_another_member() {
+    let (rig, mut client, route, feed) = simple(&usual());
+    let facts = rig.group("s", &named("g"));
+    let mut other = rig.client();
+    let others = other.feed(&rig, &facts);
+    client.put(&rig, route, "a");
+    client.ask(&rig, feed, 1, Wait::Standing);
+    other.ask(&rig, others, 1, Wait::Standing);
+    client.session.withdraw(rig.now(), &mut client.out, feed);
+    assert_eq!((other.woken.get(), other.texts(&rig)), (1, vec!["a".to_string()]));
+    assert_eq!(client.turn(&rig), (vec![], vec![]));
+}
+
+#[test]
+fn withdrawing_leaves_what_is_done_by_being_delivered() {
+    let rig = Rig::new();
+    rig.station("s", &usual());
+    let facts = rig.group("s", &GroupSpec { auto_ack: true, ..named("g") });
+    let mut client = rig.client();
+    let (route, feed) = (client.route("s", 1), client.feed(&rig, &facts));
+    client.put(&rig, route, "a");
+    client.ask(&rig, feed, 2, Wait::No);
+    client.session.withdraw(rig.now(), &mut client.out, feed);
+    assert_eq!(client.session.asked(feed), 1);
     let (got, said) = client.turn(&rig);
-    assert_eq!((sequences(&got), said), (vec![1], vec![]), "no end of an ask that nobody waits for");
+    assert_eq!((sequences(&got), said), (vec![1], vec![]));
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn a_connection_that_goes_gives_back_too() {
     assert!(other.woken.get() > 0);
     let (got, _) = other.turn(&rig);
     assert_eq!(got.iter().map(|got| (got.sequence, got.deliveries)).collect::<Vec<_>>(), [(1, 1), (2, 1)]);
-    assert_eq!(rig.ops.members(rig.now(), "s", "g").unwrap().feeds, 1);
+    assert_eq!(rig.ops.members(rig.now(), "s", "g").unwrap().asking, 1);
 }
 
 #[test]
@@ -224,21 +224,30 @@ fn a_cut_link_gives_back_and_ends_the_asks() {
 }
 
 #[test]
-fn a_group_is_removed_only_if_nobody_takes_part() {
+fn a_group_is_removed_only_if_no_other_member_shows() {
     let (mut rig, mut client, route, feed) = simple(&usual());
+    client.ask(&rig, feed, 2, Wait::Standing);
+    assert!(!rig.remove("s", "g", true), "somebody asks");
     client.put_all(&rig, route, &["a", "b"]);
-    assert!(!rig.remove("s", "g", true), "a feed is open");
-    let got = client.take(&rig, feed, 2);
+    let (got, _) = client.turn(&rig);
     client.settle(&rig, &got[0], &Verdict::Ack);
-    client.session.close_feed(rig.now(), &mut client.out, feed);
     let members = rig.ops.members(rig.now(), "s", "g").unwrap();
-    assert_eq!((members.feeds, members.pending), (0, 1));
+    assert_eq!((members.asking, members.pending), (0, 1));
     assert!(!rig.remove("s", "g", true), "a message is out");
     rig.pass(1000);
     assert!(rig.remove("s", "g", true), "its time is over");
     assert!(!rig.remove("s", "g", true), "it is gone");
     assert!(!rig.remove("t", "g", true));
     assert_eq!(rig.ops.report(rig.now(), "s").unwrap().groups, 0);
+}
+
+#[test]
+fn what_was_withdrawn_unseen_does_not_keep_a_group() {
+    let (rig, mut client, route, feed) = simple(&usual());
+    client.put(&rig, route, "a");
+    client.ask(&rig, feed, 2, Wait::Standing);
+    client.session.withdraw(rig.now(), &mut client.out, feed);
+    assert!(rig.remove("s", "g", true));
 }
 
 #[test]
