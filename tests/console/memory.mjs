@@ -97,11 +97,11 @@ export async function a_message_nobody_settles_comes_again_and_the_first_row_say
   await page.fill('#listen-form [name=consumerGroup]', 'desk');
   await page.click('#listen');
   await listening(page);
+  await shows(page, '#listen-note', /group desk/);
   await toggle(page, '#ack-arrival', false);
   await produce(page, 'forgotten');
   await page.waitForSelector('.line[data-state=again]');
   await shows(page, '.line .chip', '× 2');
-  await shows(page, '#listen-note', /group desk/);
 }
 
 export async function a_burst_shows_progress_and_everything_arrives({ page, problems, server }) {
