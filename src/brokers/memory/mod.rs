@@ -50,5 +50,4 @@ pub const LACKS: &[Lack] = &[
     Lack { feature: "filters", why: LATER },
     Lack { feature: "compression", why: "messages never leave this process" },
     Lack { feature: "resend", why: LATER },
-    Lack { feature: "tiered_storage", why: "everything is kept in memory" },
 ];

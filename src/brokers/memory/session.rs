@@ -26,6 +26,9 @@ const TURN_BYTES: usize = 4 * 1024 * 1024;
 /// The buffer of arrivals is kept from turn to turn up to this size.
 const KEEP_BYTES: usize = 256 * 1024;
 
+/// For what only a mistake above this broker can cause.
+const DEFECT: &str = "This is a defect of the package: please report it.";
+
 /// A connection to a memory broker.
 pub struct MemorySession {
     store: Rc<RefCell<Store>>,
@@ -190,7 +193,7 @@ impl Session for MemorySession {
     ) {
         let settled = match Token::read(token) {
             Some(token) => self.store.borrow_mut().settle(now, &token, verdict),
-            None => Err(Error::new(Kind::Internal, "an ack came back with a token that is none")),
+            None => Err(Error::new(Kind::Internal, "an ack came back with a token that is none").hint(DEFECT)),
         };
         if let Some(wait) = confirm {
             let reply = settled.map(|()| Reply { status: 0, head: Vec::new(), body: Vec::new() });
@@ -200,7 +203,7 @@ impl Session for MemorySession {
     }
 
     fn request(&mut self, _now: Now, _out: &mut Outbox, wait: WaitId, _request: &Request) {
-        let error = Error::new(Kind::Internal, "the memory broker answers no requests");
+        let error = Error::new(Kind::Internal, "the memory broker answers no requests").hint(DEFECT);
         self.outputs.push_back(Output::Replied(wait, Err(error)));
     }
 }
