@@ -1,6 +1,7 @@
 //! The one error type. `Kind` is the contract's `ErrorCode`; a table test keeps Rust, typings and README in step.
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 /// What went wrong, in the words of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +110,14 @@ pub enum ServerCode {
     Text(String),
 }
 
-/// An error as the application sees it.
+/// An error as the application sees it. One pointer wide: errors travel through every `Result` of the crate, and moving
+/// their fields about would cost a page more bytes than all brokers together.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Error {
+pub struct Error(Box<Report>);
+
+/// What an [`Error`] says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
     /// The code.
     pub kind: Kind,
     /// What happened, in a sentence.
@@ -128,38 +134,56 @@ pub struct Error {
     pub retryable: bool,
 }
 
+impl Deref for Error {
+    type Target = Report;
+    fn deref(&self) -> &Report {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Report {
+        &mut self.0
+    }
+}
+
 impl Error {
     /// An error of this kind; whether it is retryable follows from the kind.
     pub fn new(kind: Kind, text: impl Into<Cow<'static, str>>) -> Error {
-        Error {
-            kind,
-            text: text.into(),
-            hint: None,
-            station: None,
-            server: None,
-            maybe_delivered: None,
-            retryable: kind.retryable(),
-        }
+        Error::made(kind, text.into())
+    }
+
+    #[inline(never)]
+    fn made(kind: Kind, text: Cow<'static, str>) -> Error {
+        let retryable = kind.retryable();
+        Error(Box::new(Report { kind, text, hint: None, station: None, server: None, maybe_delivered: None, retryable }))
     }
 
     /// The caller's mistake.
     pub fn argument(text: impl Into<Cow<'static, str>>) -> Error {
-        Error::new(Kind::InvalidArgument, text)
+        Error::made(Kind::InvalidArgument, text.into())
     }
 
     /// Say what to do about it.
-    pub fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Error {
-        self.hint = Some(hint.into());
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Error {
+        self.hinted(hint.into())
+    }
+
+    #[inline(never)]
+    fn hinted(mut self, hint: Cow<'static, str>) -> Error {
+        self.hint = Some(hint);
         self
     }
 
     /// Name the station.
+    #[inline(never)]
     pub fn at(mut self, station: &str) -> Error {
         self.station = Some(station.into());
         self
     }
 
     /// Keep the broker's number.
+    #[inline(never)]
     pub fn code(mut self, code: u32) -> Error {
         self.server = Some(ServerCode::Number(code));
         self
@@ -172,12 +196,14 @@ impl Error {
     }
 
     /// Say whether the message may have been stored all the same.
+    #[inline(never)]
     pub fn maybe_delivered(mut self, maybe: bool) -> Error {
         self.maybe_delivered = Some(maybe);
         self
     }
 
     /// Say whether trying again may help.
+    #[inline(never)]
     pub fn retryable(mut self, retryable: bool) -> Error {
         self.retryable = retryable;
         self

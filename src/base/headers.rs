@@ -1,21 +1,22 @@
 //! What application headers and message ids may be made of, the same on every broker, so that programs port.
 
 use super::error::Error;
+use super::id::shown;
 
 /// Check one header. Names: printable ASCII without colon, and not of the `Nats-` family, which changes what a server
 /// does (jetstream.md section 3.1). Values: anything but CR, LF and NUL.
 pub fn check(name: &str, value: &str) -> Result<(), Error> {
-    let shown = name.escape_debug();
+    let text = shown(name);
     if name.is_empty() || name.bytes().any(|byte| !(0x21..=0x7e).contains(&byte) || byte == b':') {
-        return Err(Error::argument(format!("the header name \"{shown}\" is not allowed"))
+        return Err(Error::argument(format!("the header name \"{text}\" is not allowed"))
             .hint("Header names are ASCII letters, digits and punctuation without blank and colon."));
     }
     if name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-")) {
-        return Err(Error::argument(format!("the header name \"{shown}\" belongs to the broker"))
+        return Err(Error::argument(format!("the header name \"{text}\" belongs to the broker"))
             .hint("Headers that begin with Nats- change what a NATS server does; use msgId, expirationMs or another name."));
     }
     if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-        return Err(Error::argument(format!("the value of the header \"{shown}\" has a line break or NUL in it"))
+        return Err(Error::argument(format!("the value of the header \"{text}\" has a line break or NUL in it"))
             .hint("Header values are one line; encode longer text, for example with encodeURIComponent or base64."));
     }
     Ok(())
@@ -24,7 +25,7 @@ pub fn check(name: &str, value: &str) -> Result<(), Error> {
 /// Check a message id: as a header value, not empty, and without blanks around it, which brokers do not compare alike.
 pub fn check_id(id: &str) -> Result<(), Error> {
     if id.is_empty() || id.trim() != id || id.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
-        return Err(Error::argument(format!("the msgId \"{}\" is not allowed", id.escape_debug()))
+        return Err(Error::argument(format!("the msgId \"{}\" is not allowed", shown(id)))
             .hint("An id is at least one character, without control characters and without blanks around it."));
     }
     Ok(())

@@ -20,16 +20,32 @@ pub fn check_name(what: &str, name: &str, capitals: bool) -> Result<(), Error> {
         let edge = at == 0 || at + 1 == length;
         if !(word(c) || !edge && matches!(c, '.' | '_' | '-')) {
             let place = if edge && matches!(c, '.' | '_' | '-') { " at its beginning or end" } else { "" };
-            let shown = c.escape_debug();
             return Err(Error::argument(format!(
-                "the {what} name \"{}\" has the character '{shown}' (number {}){place}, which is not allowed",
-                name.escape_debug(),
+                "the {what} name \"{}\" has the character '{}' (number {}){place}, which is not allowed",
+                shown(name),
+                shown(&String::from(c)),
                 at + 1
             ))
             .hint(RULE));
         }
     }
     Ok(())
+}
+
+/// A text for an error message: control characters as escapes, and not more of it than fits on a line. (The standard
+/// library's own escape carries Unicode tables of several KB.)
+pub fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars().take(80) {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\0' => out.push_str("\\0"),
+            c if (c as u32) < 0x20 || c as u32 == 0x7f => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 const RULE: &str = "Use 1 to 128 characters of a-z, 0-9, '.', '_' and '-', with a letter or digit first and last.";

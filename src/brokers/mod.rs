@@ -33,7 +33,9 @@ use crate::base::time::Now;
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
 use crate::link::session::Session;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use terms::{Done, GroupFacts, GroupSpec, Lack, StationFacts, StationReport, StationSpec};
 
 /// The brokers of the contract.
@@ -133,6 +135,27 @@ pub fn session(kind: Kind, name: &str, json: JsonReader, wake: Rc<dyn Fn()>) -> 
     }
 }
 
+/// An operation under way. Boxed: one awaited inside the other would be compiled into every caller anew.
+pub struct Operation<'a, T>(Pin<Box<dyn Future<Output = Done<T>> + 'a>>);
+
+impl<'a, T: 'a> Operation<'a, T> {
+    fn new(work: impl Future<Output = Done<T>> + 'a) -> Operation<'a, T> {
+        Operation(Box::pin(work))
+    }
+
+    #[cfg(feature = "memory")]
+    fn ready(result: Done<T>) -> Operation<'a, T> {
+        Operation(Box::pin(std::future::ready(result)))
+    }
+}
+
+impl<T> Future for Operation<'_, T> {
+    type Output = Done<T>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done<T>> {
+        self.0.as_mut().poll(context)
+    }
+}
+
 /// The operations of a broker.
 #[derive(Clone)]
 pub enum Ops {
@@ -159,74 +182,75 @@ impl Ops {
     }
 
     /// Find a station; `None` if there is none.
-    pub async fn find(&self, name: &str) -> Done<Option<StationFacts>> {
+    pub fn find<'a>(&'a self, name: &'a str) -> Operation<'a, Option<StationFacts>> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, _) => ops.find(name),
+            Ops::Memory(ops, _) => Operation::ready(ops.find(name)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::station::find(api, name).await,
+            Ops::Nats(api) => Operation::new(nats::station::find(api, name)),
         }
     }
 
     /// Create what is missing of a station; what exists is left as it is.
-    pub async fn station(&self, name: &str, spec: &StationSpec) -> Done<StationFacts> {
+    pub fn station<'a>(&'a self, name: &'a str, spec: &'a StationSpec) -> Operation<'a, StationFacts> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => ops.station(Ops::now(exchange), name, spec),
+            Ops::Memory(ops, exchange) => Operation::ready(ops.station(Ops::now(exchange), name, spec)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::station::ensure(api, name, spec).await,
+            Ops::Nats(api) => Operation::new(nats::station::ensure(api, name, spec)),
         }
     }
 
     /// Remove a station.
-    pub async fn destroy(&self, facts: &StationFacts) -> Done<()> {
+    pub fn destroy<'a>(&'a self, facts: &'a StationFacts) -> Operation<'a, ()> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, _) => ops.destroy(&facts.name),
+            Ops::Memory(ops, _) => Operation::ready(ops.destroy(&facts.name)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::station::destroy(api, facts).await,
+            Ops::Nats(api) => Operation::new(nats::station::destroy(api, facts)),
         }
     }
 
     /// What a station holds.
-    pub async fn report(&self, name: &str) -> Done<StationReport> {
+    pub fn report<'a>(&'a self, name: &'a str) -> Operation<'a, StationReport> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => ops.report(Ops::now(exchange), name),
+            Ops::Memory(ops, exchange) => Operation::ready(ops.report(Ops::now(exchange), name)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::station::report(api, name).await,
+            Ops::Nats(api) => Operation::new(nats::station::report(api, name)),
         }
     }
 
     /// Create a group where it is missing; join it where it is.
-    pub async fn group(&self, facts: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
+    pub fn group<'a>(&'a self, facts: &'a StationFacts, spec: &'a GroupSpec) -> Operation<'a, GroupFacts> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => ops.group(Ops::now(exchange), facts, spec),
+            Ops::Memory(ops, exchange) => Operation::ready(ops.group(Ops::now(exchange), facts, spec)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::group::ensure(api, facts, spec).await,
+            Ops::Nats(api) => Operation::new(nats::group::ensure(api, facts, spec)),
         }
     }
 
     /// Remove a group; with `given_back`, only if no other member shows. Says whether it was removed.
-    pub async fn remove_group(&self, facts: &StationFacts, group: &str, given_back: Option<u64>) -> Done<bool> {
+    pub fn remove_group<'a>(&'a self, facts: &'a StationFacts, group: &'a str, given_back: Option<u64>) -> Operation<'a, bool> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => ops.remove_group(Ops::now(exchange), facts, group, given_back.is_some()),
+            Ops::Memory(ops, exchange) => Operation::ready(ops.remove_group(Ops::now(exchange), facts, group, given_back.is_some())),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::group::remove(api, facts, group, given_back).await,
+            Ops::Nats(api) => Operation::new(nats::group::remove(api, facts, group, given_back)),
         }
     }
 
     /// The last sequence a group is done with in a partition; `None` if nothing yet.
-    pub async fn position(&self, facts: &StationFacts, group: &str, partition: u32) -> Done<Option<u64>> {
-        let place = facts.places.iter().find(|place| place.partition == partition);
-        let place = place.ok_or_else(|| Error::argument(format!("the station has no partition {partition}")))?;
+    pub fn position<'a>(&'a self, facts: &'a StationFacts, group: &'a str, partition: u32) -> Operation<'a, Option<u64>> {
+        let Some(place) = facts.places.iter().find(|place| place.partition == partition) else {
+            return Operation::ready(Err(Error::argument(format!("the station has no partition {partition}"))));
+        };
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => ops.position(Ops::now(exchange), &place.station, group, partition),
+            Ops::Memory(ops, exchange) => Operation::ready(ops.position(Ops::now(exchange), &place.station, group, partition)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => nats::group::position(api, place, group).await,
+            Ops::Nats(api) => Operation::new(nats::group::position(api, place, group)),
         }
     }
 }

@@ -309,7 +309,7 @@ impl Connection {
 
     fn act(&mut self, now: Now, act: Act) {
         match act {
-            Act::Ask { attempt, reason } => self.turn.rows.push(Row::Ask { attempt, reason: reason.map(Box::new) }),
+            Act::Ask { attempt, reason } => self.turn.rows.push(Row::Ask { attempt, reason }),
             Act::Dial { generation, url } => {
                 self.outbox.clear();
                 let url = if self.inside { String::new() } else { url.text };
@@ -364,7 +364,7 @@ impl Connection {
         consumers.end_all(&mut ctx, &error, reason.is_some());
         self.fail_pings(&error);
         self.turn.status(Status::Closed(reason.clone()));
-        self.turn.rows.push(Row::Over(reason.map(Box::new)));
+        self.turn.rows.push(Row::Over(reason));
     }
 
     /// One round trip.

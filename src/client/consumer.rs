@@ -304,7 +304,7 @@ impl Consumers {
             }
         }
         if told {
-            ctx.turn.rows.push(Row::ConsumerEnded { consumer: id, error: Box::new(error.clone()) });
+            ctx.turn.rows.push(Row::ConsumerEnded { consumer: id, error: error.clone() });
         }
     }
 
@@ -699,7 +699,7 @@ impl Consumers {
                     consumer.mode = Mode::Handling { busy: true, idle_until: next };
                     consumer.taken = ctx.now.mono;
                     let error = Error::new(Kind::Timeout, "no message within batchMaxTimeToWaitMs").at(&spec.station);
-                    ctx.turn.rows.push(Row::Batch { consumer: id, ids: Vec::new(), error: Some(Box::new(error)) });
+                    ctx.turn.rows.push(Row::Batch { consumer: id, ids: Vec::new(), error: Some(error) });
                 }
                 consumer.refill(ctx);
             }

@@ -4,7 +4,7 @@
 use super::consumer::{FetchSpec, Prefetch, Scope, Spec};
 use super::reader::{Reader, SAFE, whole};
 use crate::base::error::{Error, Kind};
-use crate::base::id::check_name;
+use crate::base::id::{check_name, shown};
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Wall};
 use crate::base::value::Value;
@@ -280,7 +280,7 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
     read.only_default("compression", &Value::Text("none".into()), OTHER)?;
     if let Value::Map(headers) = read.value("headers") {
         if let Some((name, _)) = headers.iter().find(|(_, value)| value.text().is_none()) {
-            return Err(Error::argument(format!("the header \"{}\" is not a string", name.escape_debug())));
+            return Err(Error::argument(format!("the header \"{}\" is not a string", shown(name))));
         }
     } else if read.has("headers") {
         return Err(Error::argument("headers is not an object of strings"));
@@ -322,7 +322,7 @@ pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random
         }
     }
     let nameless = name.is_none() && group.is_none();
-    let shown = name.clone().unwrap_or_else(|| format!("c-{random}"));
+    let own = name.clone().unwrap_or_else(|| format!("c-{random}"));
     let spec = Spec {
         station: station.into(),
         group: GroupSpec {
@@ -337,7 +337,7 @@ pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random
         wait: Millis(read.whole("batchMaxTimeToWaitMs", 5000, 1, SAFE)?),
         pull_interval: Millis(read.whole("pullIntervalMs", 1000, 0, SAFE)?),
     };
-    Ok((spec, shown))
+    Ok((spec, own))
 }
 
 fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
@@ -362,7 +362,7 @@ fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
             "first" => Ok(Start::First),
             "last" => Ok(Start::Last),
             "next" => Ok(Start::Next),
-            _ => Err(Error::argument(format!("start is \"{}\"", word.escape_debug())).hint(hint)),
+            _ => Err(Error::argument(format!("start is \"{}\"", shown(word))).hint(hint)),
         },
         Value::Map(entries) => match entries.as_slice() {
             [(key, value)] => match key.as_str() {
@@ -373,7 +373,7 @@ fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
                     let since = whole("start.sinceMs", value, 0, SAFE)?.saturating_mul(1_000_000);
                     Ok(Start::Time(Wall(now.wall.0.saturating_sub(since))))
                 }
-                _ => Err(Error::argument(format!("start has the member \"{}\"", key.escape_debug())).hint(hint)),
+                _ => Err(Error::argument(format!("start has the member \"{}\"", shown(key))).hint(hint)),
             },
             _ => Err(Error::argument("start has not exactly one member").hint(hint)),
         },

@@ -519,7 +519,7 @@ impl Producers {
                 None => self.failed.push((station, error, 1, text.into_iter().collect())),
             }
         } else {
-            ctx.turn.rows.push(Row::Failed { call: id, error: Box::new(error) });
+            ctx.turn.rows.push(Row::Failed { call: id, error });
         }
         self.finish(id);
         self.advance(ctx, producer_id, target, lane, id, false);

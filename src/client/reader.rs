@@ -3,6 +3,7 @@
 //! Knows no single option; `options` lists them.
 
 use crate::base::error::{Error, Kind};
+use crate::base::id::shown;
 use crate::base::value::Value;
 
 /// Largest whole number that JavaScript holds exactly.
@@ -24,7 +25,7 @@ impl<'a> Reader<'a> {
             if !known.iter().any(|names| names.contains(&name.as_str())) {
                 let all = known.iter().flat_map(|names| names.iter().copied());
                 let nearest = all.min_by_key(|known| distance(known, name)).unwrap_or_default();
-                return Err(Error::argument(format!("there is no {what} option \"{}\"", name.escape_debug()))
+                return Err(Error::argument(format!("there is no {what} option \"{}\"", shown(name)))
                     .hint(format!("Did you mean {nearest}?")));
             }
         }
@@ -74,7 +75,7 @@ impl<'a> Reader<'a> {
             Some(text) => words
                 .iter()
                 .position(|word| *word == text)
-                .ok_or_else(|| Error::argument(format!("{name} is \"{}\"", text.escape_debug())).hint(format!("It is one of: {}.", words.join(", ")))),
+                .ok_or_else(|| Error::argument(format!("{name} is \"{}\"", shown(&text))).hint(format!("It is one of: {}.", words.join(", ")))),
         }
     }
 

@@ -110,7 +110,7 @@ pub enum Row {
         /// Whose.
         call: CallId,
         /// Why.
-        error: Box<Error>,
+        error: Error,
     },
     /// A message arrived and is held.
     Message(Delivered),
@@ -137,7 +137,7 @@ pub enum Row {
         /// The messages; none with an error.
         ids: Vec<MsgId>,
         /// Nothing came in time.
-        error: Option<Box<Error>>,
+        error: Option<Error>,
     },
     /// Something can be taken by the iterator that waits.
     Ready(ConsumerId),
@@ -148,14 +148,14 @@ pub enum Row {
         /// Which.
         op: OpId,
         /// Why.
-        error: Box<Error>,
+        error: Error,
     },
     /// A consumer has ended by itself.
     ConsumerEnded {
         /// Which.
         consumer: ConsumerId,
         /// Why.
-        error: Box<Error>,
+        error: Error,
     },
     /// A producer has ended by itself.
     ProducerEnded(ProducerId),
@@ -168,10 +168,10 @@ pub enum Row {
         /// Which attempt, from 1.
         attempt: u32,
         /// What made it necessary.
-        reason: Option<Box<Error>>,
+        reason: Option<Error>,
     },
     /// The connection is over for good.
-    Over(Option<Box<Error>>),
+    Over(Option<Error>),
 }
 
 /// The rows of a turn and the bytes they point to.
@@ -193,7 +193,7 @@ impl Turn {
     pub fn end(&mut self, op: OpId, result: Result<(), Error>) {
         self.rows.push(match result {
             Ok(()) => Row::Done(op),
-            Err(error) => Row::Undone { op, error: Box::new(error) },
+            Err(error) => Row::Undone { op, error },
         });
     }
 

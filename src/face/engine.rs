@@ -67,8 +67,8 @@ pub fn renew() {
 }
 
 /// The memory in which scratches and tables lie.
-#[wasm_bindgen(skip_typescript)]
-pub fn memory() -> JsValue {
+#[wasm_bindgen(skip_typescript, js_name = wasmMemory)]
+pub fn wasm_memory() -> JsValue {
     wasm_bindgen::memory()
 }
 

@@ -48,9 +48,9 @@ impl Table {
         }
     }
 
-    fn error(&mut self, error: Option<Box<Error>>) -> u32 {
+    fn error(&mut self, error: Option<Error>) -> u32 {
         let Some(error) = error else { return NONE };
-        self.errors.push(*error);
+        self.errors.push(error);
         self.errors.len() as u32 - 1
     }
 

@@ -9,6 +9,8 @@ use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::link::exchange::{Answer, Exchange};
 use crate::link::session::Request;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// An error of the API.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +46,18 @@ impl Api {
     }
 
     /// Put a question and wait for the answer.
-    pub async fn ask(&self, to: &str, body: Vec<u8>) -> Result<Value, Refusal> {
-        self.begin(to, body).answer().await
+    pub fn ask<'a>(&'a self, to: &str, body: Vec<u8>) -> Answering<'a> {
+        self.begin(to, body).answer()
+    }
+}
+
+/// An answer to come. Boxed, as all operations are: one awaited inside the other would be compiled into every caller anew.
+pub struct Answering<'a>(Pin<Box<dyn Future<Output = Result<Value, Refusal>> + 'a>>);
+
+impl Future for Answering<'_> {
+    type Output = Result<Value, Refusal>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
     }
 }
 
@@ -56,9 +68,13 @@ pub struct Pending<'a> {
     request: Request,
 }
 
-impl Pending<'_> {
+impl<'a> Pending<'a> {
     /// Wait for its answer. Questions may be repeated: reads change nothing, creates and deletes are idempotent.
-    pub async fn answer(self) -> Result<Value, Refusal> {
+    pub fn answer(self) -> Answering<'a> {
+        Answering(Box::pin(self.run()))
+    }
+
+    async fn run(self) -> Result<Value, Refusal> {
         let exchange = &self.api.exchange;
         let end = exchange.0.now().mono + limits::REQUEST;
         let mut answer = self.answer;

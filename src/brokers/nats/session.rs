@@ -706,7 +706,8 @@ fn ack(body: &[u8]) -> Option<(u64, bool)> {
     if !body.starts_with(b"{\"stream\":") {
         return None;
     }
-    let at = memchr::memmem::find(body, SEQ)?.saturating_add(SEQ.len());
+    // A stream's name has no quote in it, so the first one that follows by SEQ is the real one.
+    let at = body.windows(SEQ.len()).position(|window| window == SEQ)?.saturating_add(SEQ.len());
     let rest = body.get(at..)?.trim_ascii_start();
     let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
     let sequence = parse_decimal(rest.get(..end)?).filter(|sequence| *sequence > 0)?;
