@@ -20,7 +20,11 @@ const control = {
     const { url, urls, names } = server;
     return { id: servers.push(server) - 1, url, urls, names };
   },
-  kill: (id, node) => servers[id].kill(node),
+  async kill(id, node) {
+    // At once, and without waking a server that stands still: it would answer what it was not to answer.
+    process.kill(servers[id].pids[node ?? 0], 'SIGKILL');
+    await servers[id].kill(node);
+  },
   restart: (id, node) => servers[id].restart(node),
   async freeze(id, node) {
     servers[id].freeze(node);

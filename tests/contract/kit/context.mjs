@@ -28,7 +28,7 @@ export class Context {
 
   /** A connection that ends with the row. */
   async connect(more) {
-    const connection = await this.api.connect(this.options(more));
+    const connection = await this.#run.dial(() => this.api.connect(this.options(more)));
     this.#connections.push(connection);
     return connection;
   }

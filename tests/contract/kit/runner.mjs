@@ -8,10 +8,11 @@ const WAIT_LIMIT = 60_000;
 
 /**
  * `run`: { api, broker, url?, control?, virtual?, id? }. `report(result)` is called once a row with
- * { title, topic, section, state: 'passed' | 'failed' | 'not offered', ms, why? }. Resolves with the results.
+ * { title, topic, section, state: 'passed' | 'failed' | 'not offered', ms, why? }. `dials`: how many rows may connect at
+ * the same time (any number). Resolves with the results.
  */
-export async function runRows(rows, run, { only, quick = 8, waiting = 32, report = () => {} } = {}) {
-  run = { id: Date.now().toString(36), ...run };
+export async function runRows(rows, run, { only, quick = 8, waiting = 32, dials, report = () => {} } = {}) {
+  run = { id: Date.now().toString(36), dial: dials ? limited(dials) : (dial) => dial(), ...run };
   const capabilities = await offered(run);
   const chosen = rows
     .filter((row) => !row.brokers || row.brokers.includes(run.broker))
@@ -28,6 +29,21 @@ export async function runRows(rows, run, { only, quick = 8, waiting = 32, report
     pool(chosen.filter((row) => row.waits), waiting, one),
   ]);
   return results;
+}
+
+function limited(most) {
+  let free = most;
+  const waiting = [];
+  return async (dial) => {
+    if (free === 0) await new Promise((resolve) => { waiting.push(resolve); });
+    else free -= 1;
+    try {
+      return await dial();
+    } finally {
+      if (waiting.length > 0) waiting.shift()();
+      else free += 1;
+    }
+  };
 }
 
 async function offered(run) {

@@ -92,6 +92,7 @@ row('an ack given while the link is down waits for it', waits, async (t) => {
   const { host, connection, station, consumer } = await linked(t, { maxAckTimeMs: 30_000 });
   await t.fill(station, 2);
   const [first, second] = await t.collect(consumer, 2, { ack: false });
+  await t.elapse(WRITTEN);
   await host.kill();
   await t.until(() => !connection.isConnected(), 5000, 'the link is seen as lost');
   const plain = first.ack();
