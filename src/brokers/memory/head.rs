@@ -181,7 +181,7 @@ mod tests {
         ] {
             let error = encode(&draft(&[(name, value)], None, b""), &mut bytes).unwrap_err();
             assert_eq!(error.kind, Kind::InvalidArgument, "{name:?} {value:?}");
-            assert!(error.hint.is_some_and(|hint| !hint.is_empty()));
+            assert!(error.hint.as_ref().is_some_and(|hint| !hint.is_empty()));
         }
         for id in ["", "a\nb", "a\0"] {
             let error = encode(&draft(&[], Some(id), b""), &mut bytes).unwrap_err();

@@ -130,7 +130,7 @@ fn a_group_of_the_other_kind_cannot_be_joined() {
         rig.group("s", &GroupSpec { auto_ack, ..named("g") });
         let error = rig.ops.group(rig.now(), &at("s"), &GroupSpec { auto_ack: !auto_ack, ..named("g") }).unwrap_err();
         assert_eq!((error.kind, error.station.as_deref(), error.retryable), (Kind::AlreadyExists, Some("s"), false));
-        assert!(error.hint.is_some_and(|hint| hint.contains("autoAck")));
+        assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("autoAck")));
     }
 }
 
