@@ -386,7 +386,7 @@ impl Log {
                     assert!(!more, "there is one station");
                     self.outcome(call, Outcome::Stored { partition, sequence, duplicate });
                 }
-                Row::Failed { call, error } => self.outcome(call, Outcome::Failed(*error)),
+                Row::Failed { call, error } => self.outcome(call, Outcome::Failed(error)),
                 Row::Message(message) => {
                     let bytes = if message.source == Source::Chunk { chunk } else { &turn.pack };
                     let part =
@@ -422,8 +422,8 @@ impl Log {
                 }
                 Row::Ready(consumer) => self.live(consumer, "readiness").ready = true,
                 Row::Done(op) => self.end(op, Ok(())),
-                Row::Undone { op, error } => self.end(op, Err(*error)),
-                Row::ConsumerEnded { consumer, error } => self.live(consumer, "an end").ended = Some(*error),
+                Row::Undone { op, error } => self.end(op, Err(error)),
+                Row::ConsumerEnded { consumer, error } => self.live(consumer, "an end").ended = Some(error),
                 Row::ProducerEnded(_) => {}
                 Row::Room => self.room += 1,
                 Row::Status(status) => match *status {
@@ -438,8 +438,8 @@ impl Log {
                     }
                     Status::Closed(_) => {}
                 },
-                Row::Ask { attempt, reason } => self.asked.push((attempt, reason.map(|error| *error))),
-                Row::Over(reason) => self.over = Some(reason.map(|error| *error)),
+                Row::Ask { attempt, reason } => self.asked.push((attempt, reason)),
+                Row::Over(reason) => self.over = Some(reason),
             }
         }
         for (id, reader) in &self.readers {

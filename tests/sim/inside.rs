@@ -181,6 +181,8 @@ impl Play {
         for page in &self.pages {
             page.app.stop(page.consumer);
         }
+        // What was under way when they were stopped is given back before anybody asks again; a page may be frozen.
+        self.world.run_for(Millis(12_000));
         let first = &self.pages[0];
         first.app.start(first.consumer, false, self.prefetch).unwrap();
         let end = self.world.now().mono + Millis(600_000);
