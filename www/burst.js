@@ -8,8 +8,8 @@ import { refreshSoon } from './stations.js';
 import { get } from './store.js';
 import { note } from './timeline.js';
 
-/** Messages in one batch: large enough that a batch costs one crossing, small enough that progress moves. */
-const BATCH = 1000;
+/** Messages in one batch: many, since the link runs dry at the end of each; not all, since their texts are made at once. */
+const BATCH = 5000;
 /** With a pace, a batch leaves this often. */
 const BEAT_MS = 100;
 

@@ -60,6 +60,12 @@ export function compact(object) {
 const integers = new Intl.NumberFormat('en');
 export const int = (n) => integers.format(n);
 
+/** A rate in at most four digits. */
+export function short(n) {
+  if (n < 10_000) return int(Math.round(n));
+  return n < 99_950 ? `${(n / 1000).toFixed(1)}k` : `${int(Math.round(n / 1000))}k`;
+}
+
 export function bytes(n) {
   if (n < 1024) return `${n} B`;
   if (n < 1024 * 1024) return `${(n / 1024).toFixed(n < 10240 ? 1 : 0)} KB`;

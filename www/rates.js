@@ -1,6 +1,6 @@
 // Counters of this page and of the package, sampled once a second, each drawn as a number and a small line.
 
-import { $, bytes, el, int } from './dom.js';
+import { $, bytes, el, int, short } from './dom.js';
 import { get, watch } from './store.js';
 
 /** What the other modules count; only ever rises. */
@@ -84,10 +84,10 @@ export function setUpRates() {
       tile.last = total;
       tile.samples.push(shown);
       if (tile.samples.length > KEEP) tile.samples.shift();
-      tile.number.textContent = int(Math.round(shown));
+      tile.number.textContent = short(shown);
     }
     if (stats !== undefined) {
-      const resent = stats.reconnects > 0 ? ` · ${int(stats.reconnects)} reconnects` : '';
+      const resent = stats.reconnects > 0 ? ` · reconnected ${int(stats.reconnects)} ×` : '';
       $('#foot-note').textContent = `wasm ${bytes(stats.wasmMemoryBytes)}${resent}`;
     }
     drawAll();

@@ -64,6 +64,7 @@ async function follow(connection, name) {
         link('good', name);
         // The first one the header and the timeline have already.
         if (lost) note('good', 'Connected again', `${status.url}, attempt ${status.attempt}`);
+        if (lost) probe(connection);
         lost = false;
         break;
       case 'disconnected':
@@ -93,19 +94,20 @@ async function follow(connection, name) {
   }
 }
 
-async function measure(connection) {
-  const once = async () => {
-    if (get('connection') !== connection || get('link').phase !== 'good' || document.hidden) return;
-    try {
-      const info = await connection.ping();
-      const product = [info.product, info.version].filter(Boolean).join(' ');
-      const rtt = info.rttMs < 10 ? info.rttMs.toFixed(1) : Math.round(info.rttMs);
-      if (get('link').phase === 'good') set({ link: { ...get('link'), note: `${product} · ${rtt} ms` } });
-    } catch {
-      // a link that does not answer is the status' business
-    }
-  };
-  await once();
-  const timer = setInterval(once, PING_MS);
+async function probe(connection) {
+  if (get('connection') !== connection || get('link').phase !== 'good' || document.hidden) return;
+  try {
+    const info = await connection.ping();
+    const product = [info.product, info.version].filter(Boolean).join(' ');
+    const rtt = info.rttMs < 10 ? info.rttMs.toFixed(1) : Math.round(info.rttMs);
+    if (get('link').phase === 'good') set({ link: { ...get('link'), note: `${product} · ${rtt} ms` } });
+  } catch {
+    // a link that does not answer is the status' business
+  }
+}
+
+function measure(connection) {
+  probe(connection);
+  const timer = setInterval(() => probe(connection), PING_MS);
   connection.closed.then(() => clearInterval(timer));
 }
