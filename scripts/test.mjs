@@ -25,7 +25,7 @@ const contract = (program, ...args) => node(`tests/contract/${program}.mjs`, '--
  * a tarball, the long ones first. Budgets are seconds with the tools installed and everything to compile.
  */
 const cargoStages = [
-  { name: 'rust', budget: 150, command: ['cargo', 'test'] },
+  { name: 'rust', budget: 150, command: ['cargo', 'test', '--no-fail-fast'] },
   { name: 'wasm in chromium', budget: 90, command: ['wasm-pack', 'test', '--headless', '--chrome', '--chromedriver', programs.chromedriver, '--mode', 'no-install'] },
   { name: 'lint', budget: 90, command: [join(root, 'scripts', 'lint.sh')] },
 ];

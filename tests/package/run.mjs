@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { root } from '../../scripts/lib/tools.mjs';
+import { moduleCases } from './cases/module.mjs';
 import { pageCases } from './cases/pages.mjs';
 import { runtimeCases } from './cases/runtimes.mjs';
 import { workerdCases } from './cases/workerd.mjs';
@@ -40,7 +41,7 @@ const ctx = {
   stationName: (name) => `${name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')}`,
 };
 
-const cases = [...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx)].filter(({ name }) => name.includes(options.only));
+const cases = [...moduleCases(ctx), ...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx)].filter(({ name }) => name.includes(options.only));
 let passed = 0;
 const failures = [];
 try {
