@@ -49,7 +49,12 @@ export async function traffic(t, producer, count, { at = {}, options = {}, paceM
 /** All texts in the station, in order, read through a fresh connection. */
 export async function readBack(t, url, name) {
   const connection = await t.connect({ url });
-  const consumer = await connection.consumer(name, { autoAck: true });
+  // A cluster that has just lost a node may leave the first questions unanswered.
+  const { value: consumer } = await t.until(async () => {
+    const outcome = await t.outcome(connection.consumer(name, { autoAck: true }));
+    if (outcome.error && !outcome.reason.retryable) throw outcome.reason;
+    return !outcome.error && outcome;
+  }, 30_000, 'a consumer to read back with');
   const texts = [];
   for (;;) {
     const batch = await consumer.fetch({ batchSize: 5000, batchMaxTimeToWaitMs: 800 });

@@ -50,9 +50,10 @@ row('a message that comes while the loop waits is there at once', async (t) => {
 
 row('break stops the consumer, iterating again starts it again', async (t) => {
   const { consumer } = await setup(t, {}, 9);
-  const seen = [];
-  for (let round = 0; round < 3; round += 1) seen.push(t.texts(await take(consumer, 3)));
-  t.deepEqual(seen, [['m0', 'm1', 'm2'], ['m3', 'm4', 'm5'], ['m6', 'm7', 'm8']], 'messages of three loops');
+  t.deepEqual(t.texts(await take(consumer, 3)), ['m0', 'm1', 'm2'], 'messages of the first loop');
+  // What was held at the break is delivered again, and repeats have no order.
+  const rest = [...await take(consumer, 3), ...await take(consumer, 3)];
+  t.deepEqual(t.texts(rest).sort(), ['m3', 'm4', 'm5', 'm6', 'm7', 'm8'], 'messages of the second and third loop');
 });
 
 row('break lets closed resolve with undefined', async (t) => {

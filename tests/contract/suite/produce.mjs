@@ -33,7 +33,7 @@ row('the promise resolves when the message is stored: whoever looks then finds i
   const other = await t.connect();
   for (let index = 0; index < 5; index += 1) {
     await station.produce(`m${index}`);
-    t.deepEqual(t.texts(await other.fetch(station.name, { consumerName: 'look', noWait: true })), [`m${index}`], 'found');
+    t.deepEqual(t.texts(await other.fetch(station.name, { consumerName: 'look', batchSize: 1, batchMaxTimeToWaitMs: 3000 })), [`m${index}`], 'found');
   }
 });
 
