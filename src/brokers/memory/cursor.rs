@@ -69,7 +69,7 @@ pub(super) struct Cursor {
     /// When held entries are due. One that does not agree with its entry is stale.
     timers: BinaryHeap<Reverse<(Time, u64)>>,
     /// Ready entries by due time, then sequence. One whose entry is not ready is stale.
-    ready: VecDeque<(Time, u64)>,
+    ready: BinaryHeap<Reverse<(Time, u64)>>,
     /// Sequences that became done since somebody looked; only where `report` is set.
     finished: Vec<u64>,
     report: bool,
@@ -89,7 +89,7 @@ impl Cursor {
             open: 0,
             waiting: 0,
             timers: BinaryHeap::new(),
-            ready: VecDeque::new(),
+            ready: BinaryHeap::new(),
             finished: Vec::new(),
             report,
         }
@@ -132,14 +132,14 @@ impl Cursor {
 
     /// What would be given now. What is due again goes before what is new. Refresh first.
     pub fn peek(&mut self, partition: &Partition) -> Option<Candidate> {
-        while let Some((_, sequence)) = self.ready.front().copied() {
+        while let Some(Reverse((_, sequence))) = self.ready.peek().copied() {
             if self.entry(sequence).is_some_and(|entry| entry.state == State::Ready) {
                 if partition.get(sequence).is_some() {
                     return Some(Candidate { sequence, again: true });
                 }
                 self.finish(sequence);
             }
-            self.ready.pop_front();
+            self.ready.pop();
         }
         while self.next < partition.next() {
             if partition.get(self.next).is_some() {
@@ -165,7 +165,7 @@ impl Cursor {
             }
             return 1;
         }
-        self.ready.pop_front();
+        self.ready.pop();
         let Some(entry) = self.entry_mut(sequence) else { return 1 };
         entry.deliveries = entry.deliveries.saturating_add(1);
         entry.state = State::Held;
@@ -237,9 +237,7 @@ impl Cursor {
         entry.state = State::Ready;
         entry.due = due;
         self.waiting = self.waiting.saturating_add(1);
-        // Mostly the newest of all: walking from the back finds the place at once.
-        let behind = self.ready.iter().rev().take_while(|key| **key > (due, sequence)).count();
-        self.ready.insert(self.ready.len().saturating_sub(behind), (due, sequence));
+        self.ready.push(Reverse((due, sequence)));
     }
 
     fn hold(&mut self, sequence: u64, due: Time) {
@@ -249,7 +247,7 @@ impl Cursor {
         if was == State::Ready {
             // Rare: somebody speaks up after the time was over and before the message went out again.
             self.waiting = self.waiting.saturating_sub(1);
-            self.ready.retain(|(_, other)| *other != sequence);
+            self.ready.retain(|Reverse((_, other))| *other != sequence);
         }
         self.arm(due, sequence);
     }
@@ -328,7 +326,9 @@ impl Cursor {
         }
         if self.ready.len() > most {
             let mut ready = std::mem::take(&mut self.ready);
-            ready.retain(|(_, sequence)| self.entry(*sequence).is_some_and(|entry| entry.state == State::Ready));
+            ready.retain(|Reverse((_, sequence))| {
+                self.entry(*sequence).is_some_and(|entry| entry.state == State::Ready)
+            });
             self.ready = ready;
         }
     }

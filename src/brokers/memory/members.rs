@@ -19,7 +19,8 @@ pub(super) struct Member {
     pub seat: usize,
     /// What it reads; `None` once that is gone.
     pub spot: Option<Spot>,
-    pub asks: VecDeque<OpenAsk>,
+    /// The oldest first.
+    pub asks: Vec<OpenAsk>,
     /// Messages in the inbox that have not been fetched from it.
     pub coming: u32,
 }
@@ -158,15 +159,11 @@ impl Store {
         self.due = None;
         for (key, spot) in hungry {
             let Some(member) = self.members.get_mut(key) else { continue };
-            let seat = member.seat;
-            let (over, open) =
-                member.asks.drain(..).partition(|ask| matches!(ask.until, Until::At(end) if end <= now.mono));
-            member.asks = open;
-            let next = member.asks.iter().filter_map(OpenAsk::end_time).min();
-            self.due = earliest(self.due, next);
-            for ask in Vec::from(over) {
-                self.seats.put(seat, ask.end(key));
+            let over = |ask: &OpenAsk| ask.end_time().is_some_and(|end| end <= now.mono);
+            while let Some(at) = member.asks.iter().position(over) {
+                self.seats.put(member.seat, member.asks.remove(at).end(key));
             }
+            self.due = earliest(self.due, member.asks.iter().filter_map(OpenAsk::end_time).min());
             self.note(spot);
         }
     }
@@ -175,13 +172,13 @@ impl Store {
     pub fn open_member(&mut self, seat: usize, spec: &FeedSpec) -> usize {
         let spot = self.locate(spec);
         let member =
-            self.members.insert(Member { seat, spot: spot.as_ref().ok().copied(), asks: VecDeque::new(), coming: 0 });
+            self.members.insert(Member { seat, spot: spot.as_ref().ok().copied(), asks: Vec::new(), coming: 0 });
         match spot {
             Ok(spot) => {
                 if let Some(group) = self.group(spot) {
                     group.alone_since = None;
                     if let Some(reading) = group.cursors.get_mut(spot.partition as usize) {
-                        reading.members.push_back(member);
+                        reading.members.push(member);
                     }
                 }
             }
@@ -208,7 +205,7 @@ impl Store {
             }
         }
         self.return_parcels(now, seat, member);
-        self.seats.retain(seat, |parcel| parcel.member() != Some(member));
+        self.seats.retain(seat, &mut |parcel| parcel.member() != Some(member));
         self.members.try_remove(member);
     }
 
@@ -231,7 +228,7 @@ impl Store {
             return;
         }
         self.due = earliest(self.due, open.end_time());
-        state.asks.push_back(open);
+        state.asks.push(open);
         self.serve(now, spot);
         let Some(state) = self.members.get_mut(member) else { return };
         let before = state.asks.len();
@@ -253,7 +250,8 @@ impl Store {
         let Some(state) = self.members.get_mut(member) else { return };
         state.asks.clear();
         let (seat, spot) = (state.seat, state.spot);
-        self.seats.retain(seat, |parcel| !matches!(parcel, Parcel::Over(key) | Parcel::Room(key) if *key == member));
+        self.seats
+            .retain(seat, &mut |parcel| !matches!(parcel, Parcel::Over(key) | Parcel::Room(key) if *key == member));
         if spot.and_then(|spot| self.group(spot)).is_some_and(|group| !group.auto_ack) {
             self.return_parcels(Some(now), seat, member);
         }
@@ -261,7 +259,7 @@ impl Store {
 
     fn return_parcels(&mut self, now: Option<Now>, seat: usize, member: usize) {
         let mut tokens = Vec::new();
-        self.seats.retain(seat, |parcel| match parcel {
+        self.seats.retain(seat, &mut |parcel| match parcel {
             Parcel::Message { member: key, token, .. } if *key == member => {
                 tokens.push(*token);
                 false
@@ -318,7 +316,7 @@ impl Seats {
     }
 
     /// Take back what is not to be found any more.
-    pub fn retain(&mut self, seat: usize, keep: impl FnMut(&Parcel) -> bool) {
+    pub fn retain(&mut self, seat: usize, keep: &mut dyn FnMut(&Parcel) -> bool) {
         if let Some(seat) = self.seats.get_mut(seat) {
             seat.inbox.retain(keep);
         }

@@ -12,7 +12,6 @@ use crate::base::time::{Millis, Now};
 use crate::brokers::terms::{Done, GroupFacts, GroupSpec, Retention, Start, StationFacts, StationReport, StationSpec};
 use crate::link::session::{FeedSpec, Place};
 use slab::Slab;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// Who takes part in a group.
@@ -96,7 +95,7 @@ impl Store {
                 spec.auto_ack,
                 report,
             ),
-            members: VecDeque::new(),
+            members: Vec::new(),
         });
         let group = Group {
             uid,

@@ -20,7 +20,6 @@ use crate::brokers::terms::{Retention, StationSpec};
 use crate::link::session::{Place, Verdict};
 use slab::Slab;
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 /// One broker.
@@ -62,7 +61,7 @@ pub(super) struct Group {
 /// A group in one partition, with the members that read it, the next one in turn first.
 pub(super) struct Reading {
     pub cursor: Cursor,
-    pub members: VecDeque<usize>,
+    pub members: Vec<usize>,
 }
 
 /// A partition that a connection sends to. Bound to the station that was there when it was opened, not to its name.
@@ -111,7 +110,7 @@ impl Store {
     /// It will not any more.
     pub fn close_route(&mut self, route: usize) {
         if let Some(closed) = self.routes.try_remove(route) {
-            self.seats.retain(closed.seat, |parcel| !matches!(parcel, Parcel::RouteLost(key, _) if *key == route));
+            self.seats.retain(closed.seat, &mut |parcel| !matches!(parcel, Parcel::RouteLost(key, _) if *key == route));
         }
     }
 
@@ -197,7 +196,7 @@ impl Store {
             let Some((message, bytes)) = partition.get(candidate.sequence) else { break };
             let Some(key) = members.get(place).copied() else { break };
             let Some(member) = self.members.get_mut(key) else { break };
-            let Some(ask) = member.asks.front_mut() else { break };
+            let Some(ask) = member.asks.first_mut() else { break };
             let size = bytes.len() as u64;
             let served = if ask.fits(size) {
                 let (head, stamp, bytes) = (message.head, message.stamp, Rc::clone(bytes));
@@ -205,13 +204,14 @@ impl Store {
                 member.coming = member.coming.saturating_add(1);
                 self.seats.put(member.seat, Parcel::Message { member: key, token, bytes, head, stamp });
                 members.remove(place);
-                members.push_back(key);
+                members.push(key);
                 ask.bring(size)
             } else {
                 true
             };
-            if let Some(ask) = served.then(|| member.asks.pop_front()).flatten() {
+            if served {
                 self.seats.put(member.seat, ask.end(key));
+                member.asks.remove(0);
             }
         }
         let finished = cursor.finished();
