@@ -65,16 +65,16 @@ row('with maxMsgDeliveries of 3 or less at most batchSize is held', { needs }, a
 row('held messages are kept alive while the application takes', { needs, waits: true }, async (t) => {
   const { station } = await t.setup();
   await t.fill(station, 8);
-  const consumer = await station.consumer({ consumerName: 'c', maxAckTimeMs: 1200 });
+  const consumer = await station.consumer({ consumerName: 'c', maxAckTimeMs: 2500 });
   const seen = [];
   for await (const message of consumer) {
     seen.push(`${message.text()}/${message.deliveries}`);
     await message.ack();
     if (seen.length === 8) break;
-    await t.elapse(500);
+    await t.elapse(1000);
   }
   t.deepEqual(seen, Array.from({ length: 8 }, (_, index) => `m${index}/1`), 'messages and deliveries over three ack times');
-  await t.nothing(consumer, 1500);
+  await t.nothing(consumer, 3000);
 });
 
 row('held messages are given back when the application takes nothing for maxAckTimeMs', { needs, waits: true }, async (t) => {

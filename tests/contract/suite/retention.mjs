@@ -38,9 +38,9 @@ row('by age: a message goes when its time is over', { needs: ['info'], waits: tr
 });
 
 row('by age: a young message stays beside an old one', { needs: ['info'], waits: true }, async (t) => {
-  const { station } = await t.setup({ retentionType: 'max_message_age_seconds', retentionValue: 4 });
+  const { station } = await t.setup({ retentionType: 'max_message_age_seconds', retentionValue: 6 });
   await station.produce('old');
-  await t.elapse(2500);
+  await t.elapse(3500);
   await station.produce('young');
   await t.until(async () => (await station.info()).messages === 1, 10_000, 'one message left');
   t.deepEqual(t.texts(await station.fetch({ noWait: true, consumerName: 'look' })), ['young'], 'left');
