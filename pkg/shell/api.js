@@ -40,6 +40,7 @@ export function create(load) {
     for (const name of /** @type {const} */ (['credentials', 'socket', 'logger', 'resolveAddress'])) {
       if (options[name] !== undefined && typeof options[name] !== 'function') throw plain(options.broker, 'invalid_argument', `${name} is not a function`);
     }
+    if (signal !== undefined && typeof signal?.addEventListener !== 'function') throw plain(options.broker, 'invalid_argument', 'signal is not an AbortSignal');
     const aborted = () => because(plain(options.broker, 'aborted', 'the signal was aborted'), signal?.reason);
     if (signal?.aborted) throw aborted();
     const loaded = await instance();

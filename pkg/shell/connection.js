@@ -48,6 +48,8 @@ export class Connection {
   /** @type {(error: BrokerError | undefined) => void} */ #end;
   /** @type {{ resolve: () => void, reject: (error: unknown) => void } | undefined} */ #connecting;
   /** @type {AbortController | undefined} */ #asking;
+  /** What a callback of the application threw last. @type {unknown} */ #cause;
+  /** The socket in use, to be closed if the wasm cannot do it any more. @type {any} */ #socket;
 
   /**
    * @param {Instance} instance
@@ -59,7 +61,7 @@ export class Connection {
     this.broker = options.broker;
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), options.socket, options.credentials !== undefined),
+      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), (/** @type {any} */ socket) => (this.#socket = socket), this.#factory(), options.credentials !== undefined),
     );
     this.#scratch = new Scratch(this);
     this.#end = () => {};
@@ -69,6 +71,20 @@ export class Connection {
     const lacks = this._engine.lacks();
     this.capabilities = capabilities(lacks);
     instance.connections.add(this);
+  }
+
+  /** The application's socket factory; what it throws is kept, to be the cause of the error. */
+  #factory() {
+    const factory = this.#options.socket;
+    if (!factory) return undefined;
+    return async (/** @type {string} */ url) => {
+      try {
+        return await factory(url);
+      } catch (error) {
+        this.#cause = error;
+        throw error;
+      }
+    };
   }
 
   /**
@@ -153,7 +169,14 @@ export class Connection {
    */
   _log(level, event, detail) {
     const logger = this.#options.logger;
-    if (logger) queueMicrotask(() => logger({ level, event, detail }));
+    if (!logger) return;
+    queueMicrotask(() => {
+      try {
+        logger({ level, event, detail });
+      } catch (error) {
+        console.error(error);
+      }
+    });
   }
 
   // ---- operations ---------------------------------------------------------------------------------------------------
@@ -236,7 +259,7 @@ export class Connection {
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
       }
-      return this._produce(producer, message, options, true);
+      return /** @type {Promise<Api.Receipt>} */ (this._produce(producer, message, options, true));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -302,7 +325,7 @@ export class Connection {
     const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this.#name(name));
     const id = this.#do((engine) => engine.openProducer(list, options, mixed));
     if (id < 0) throw this.#failure();
-    const [name, prefix] = this.#do((engine) => engine.text()).split('\n');
+    const [name, prefix] = /** @type {[string, string]} */ (this.#do((engine) => engine.text()).split('\n'));
     this.#scratch.forget();
     return new Producer(this, id, Object.freeze(list), name, prefix);
   }
@@ -443,16 +466,14 @@ export class Connection {
 
   /**
    * The hot path: payload and texts into the scratch, one call, one promise.
-   * @template {boolean} F
    * @param {Producer} producer
    * @param {unknown} message
    * @param {any} options
    * @param {boolean} mixed producer options may stand among them
-   * @param {F} [feeds] undefined instead of queue_full
-   * @returns {F extends true ? Promise<Api.Receipt> | undefined : Promise<Api.Receipt>}
+   * @param {boolean} [feeds] undefined instead of queue_full
+   * @returns {Promise<Api.Receipt> | undefined}
    */
   _produce(producer, message, options, mixed, feeds) {
-    const later = /** @type {any} */ (Promise);
     let flags = 0;
     let partition = 0;
     let wait = 0;
@@ -487,12 +508,12 @@ export class Connection {
       call = this._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
       if (call < 0) {
         const error = this.#failure();
-        if (feeds && error.code === 'queue_full') return /** @type {any} */ (undefined);
-        return later.reject(error);
+        if (feeds && error.code === 'queue_full') return undefined;
+        return Promise.reject(error);
       }
       if (length > 1 << 20) scratch.trim();
     } catch (error) {
-      return later.reject(error instanceof BrokerError ? error : this.#error(error));
+      return Promise.reject(error instanceof BrokerError ? error : this.#error(error));
     }
     const promise = new Promise(executor);
     /** @type {Call} */
@@ -502,7 +523,7 @@ export class Connection {
       entry.abort = () => this.#do((engine) => engine.abortCall(call));
       signal.addEventListener('abort', entry.abort, { once: true });
     }
-    return /** @type {any} */ (promise);
+    return promise;
   }
 
   /**
@@ -806,13 +827,18 @@ export class Connection {
       .then(() => this.#options.credentials?.(request))
       .then(
         (given) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentials(given)),
-        (error) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentialsFailed(String(error?.message ?? error))),
+        (error) => {
+          if (asking.signal.aborted || this.#over) return;
+          this.#cause = error;
+          this.#do((engine) => engine.credentialsFailed(String(error?.message ?? error)));
+        },
       );
   }
 
   /** The connection is over for good. @param {BrokerError | undefined} reason */
   #finished(reason) {
     const error = reason ?? plain(this.broker, 'closed', 'the connection has been closed');
+    if (reason && error.cause === undefined) because(reason, this.#cause);
     this.#over = error;
     this.#asking?.abort();
     for (const consumer of [...this.#consumers.values()]) consumer._ended(reason);
@@ -844,10 +870,22 @@ export class Connection {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  /** Close the socket without the wasm. */
+  #dropSocket() {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (typeof socket?.close === 'function') {
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.onerror = () => {};
+      socket.close();
+    } else socket?.cancel?.().catch(() => {});
+  }
+
   /** The wasm has trapped. @param {unknown} cause */
   _trapped(cause) {
     if (this.#over) return;
     const error = because(internal(this.broker, cause), cause);
+    this.#dropSocket();
     for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
     this.#over = error;
     this.#asking?.abort();

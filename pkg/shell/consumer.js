@@ -110,7 +110,7 @@ export class Consumer {
     this.#busy = true;
     // User code never runs while the table is being read.
     Promise.resolve()
-      .then(() => handler(messages, /** @type {any} */ (error), this.#context))
+      .then(() => handler(/** @type {any} */ (messages), /** @type {any} */ (error), this.#context))
       .then(
         () => {
           this.#busy = false;

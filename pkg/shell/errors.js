@@ -1,6 +1,6 @@
 // The two error classes. What stands in them comes from Rust; nothing here decides anything.
 
-/** @import { BrokerError as IBrokerError, BrokerKind, ErrorCode, Receipt } from '../index.js' */
+/** @import { BrokerKind, ErrorCode, Receipt } from '../index.js' */
 
 /** @typedef {[ErrorCode, string, boolean, string | undefined, string | undefined, (number | string) | undefined, boolean | undefined]} Fields */
 
@@ -44,8 +44,14 @@ Object.defineProperty(BatchError.prototype, 'name', { value: 'BatchError', confi
  * @param {boolean} [retryable]
  */
 export function plain(broker, code, message, hint, retryable = false) {
-  return new BrokerError([code, message, retryable, hint, undefined, undefined, undefined], broker);
+  return new BrokerError([code, message, retryable, hint ?? HINTS[code] ?? 'The typings and the README say what is allowed.', undefined, undefined, undefined], broker);
 }
+
+/** What to do where nothing better is known. @type {Partial<Record<ErrorCode, string>>} */
+const HINTS = {
+  aborted: 'It was withdrawn on request; call again to try again.',
+  closed: 'Connect again, or make another producer or consumer.',
+};
 
 /**
  * The same error with what made it.

@@ -8,13 +8,19 @@ export class Instance {
   /** @param {any} glue what wasm-bindgen made */
   constructor(glue) {
     this.glue = glue;
+    /** @type {WebAssembly.Memory} */
+    this.memory = glue.wasmMemory();
+    this.bytes = new Uint8Array(this.memory.buffer);
+    /** @type {Set<string>} */
+    this.fastNames = new Set();
+    this.feedEntries = 0;
     /** @type {Set<Connection>} */
     this.connections = new Set();
     this.#fresh();
   }
 
   #fresh() {
-    this.memory = this.glue.memory();
+    this.memory = this.glue.wasmMemory();
     this.bytes = new Uint8Array(this.memory.buffer);
     // A panic outside every call of ours, in a task of its own.
     this.glue.onPanic(() => queueMicrotask(() => this.trap(undefined, true)));

@@ -30,7 +30,7 @@ export class Producer {
    * @returns {Promise<Receipt>}
    */
   produce(message, options) {
-    return this._connection._produce(this, message, options, false);
+    return /** @type {Promise<Receipt>} */ (this._connection._produce(this, message, options, false));
   }
 
   /**
@@ -42,6 +42,7 @@ export class Producer {
     const connection = this._connection;
     if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
     connection._checkBatch(options);
+    if (options?.onProgress !== undefined && typeof options.onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');
     const signal = connection._signal(options?.signal);
     const { onProgress, compression, ...rest } = options ?? {};
     void compression;

@@ -4,7 +4,8 @@ use super::error::Error;
 use super::id::shown;
 
 /// Check one header. Names: printable ASCII without colon, and not of the `Nats-` family, which changes what a server
-/// does (jetstream.md section 3.1). Values: anything but CR, LF and NUL.
+/// does (jetstream.md section 3.1). Values: one line of
+/// printable ASCII, since brokers and their clients do not agree on anything else.
 pub fn check(name: &str, value: &str) -> Result<(), Error> {
     let text = shown(name);
     if name.is_empty() || name.bytes().any(|byte| !(0x21..=0x7e).contains(&byte) || byte == b':') {
@@ -15,9 +16,9 @@ pub fn check(name: &str, value: &str) -> Result<(), Error> {
         return Err(Error::argument(format!("the header name \"{text}\" belongs to the broker"))
             .hint("Headers that begin with Nats- change what a NATS server does; use msgId, expirationMs or another name."));
     }
-    if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-        return Err(Error::argument(format!("the value of the header \"{text}\" has a line break or NUL in it"))
-            .hint("Header values are one line; encode longer text, for example with encodeURIComponent or base64."));
+    if value.bytes().any(|byte| !(0x20..=0x7e).contains(&byte) && byte != b'\t') {
+        return Err(Error::argument(format!("the value of the header \"{text}\" has a line break, a control character or a character that is not ASCII"))
+            .hint("Header values are one line of ASCII; encode other text, for example with encodeURIComponent or base64."));
     }
     Ok(())
 }
@@ -37,8 +38,8 @@ mod tests {
 
     #[test]
     fn names_values_and_ids() {
-        assert!(check("x-trace", "größer: ja").is_ok());
-        for (name, value) in [("", "x"), ("a b", "x"), ("a:b", "x"), ("ä", "x"), ("nats-Msg-Id", "x"), ("a", "x\r\ny"), ("a", "\0")] {
+        assert!(check("x-trace", "bigger: yes").is_ok());
+        for (name, value) in [("", "x"), ("a b", "x"), ("a:b", "x"), ("ä", "x"), ("nats-Msg-Id", "x"), ("a", "x\r\ny"), ("a", "\0"), ("a", "größer")] {
             assert!(check(name, value).is_err(), "{name:?} {value:?}");
         }
         assert!(check_id("order-1").is_ok());

@@ -57,6 +57,10 @@ pub const NOT_NOW_MAX: Millis = Millis(3_200);
 /// Silence after which a message with an id is sent again.
 pub const SILENCE: Millis = Millis(2_000);
 
+/// How long a question that nobody hears is put again: a cluster that is starting hears it by then, a server without
+/// JetStream never does.
+pub const NO_RESPONDERS: Millis = Millis(1_000);
+
 /// Limit for everything that is pending when a connection or producer is closed.
 pub const CLOSE_WAIT: Millis = Millis(5_000);
 

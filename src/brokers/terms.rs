@@ -109,6 +109,8 @@ pub struct GroupSpec {
     pub nameless: bool,
     /// Where it begins, if it is new.
     pub start: Start,
+    /// Where single partitions begin instead: number and sequence; for a group that is made again.
+    pub resume: Vec<(u32, u64)>,
     /// How long a delivery may stay without ack.
     pub ack_time: Millis,
     /// After so many deliveries a message is dead.

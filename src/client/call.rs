@@ -64,14 +64,26 @@ pub struct Call {
     pub first_sent: Option<Time>,
     /// When its last copy left.
     pub sent: Time,
+    /// Copies on the present link that have no answer.
+    pub copies: u32,
+    /// A copy left whose answer cannot come any more.
+    pub lost: bool,
+}
+
+impl Call {
     /// A copy left and was not answered "not stored".
-    pub uncertain: bool,
+    pub fn is_uncertain(&self) -> bool {
+        self.lost || self.copies > 0
+    }
 }
 
 /// All calls of a connection, with the limits that count over all of them.
 #[derive(Debug)]
 pub struct Calls {
-    calls: Slab<Call>,
+    /// `None`: the call has ended, but the row that says so has not been read: its index must not be used again yet.
+    calls: Slab<Option<Call>>,
+    ended: Vec<usize>,
+    count: usize,
     /// Buffers of finished calls, to be used again.
     spare: Vec<Vec<u8>>,
     bytes: u64,
@@ -85,17 +97,24 @@ pub struct Calls {
 impl Calls {
     /// An empty table with the application's limits.
     pub fn new(most: u32, most_bytes: u64) -> Calls {
-        Calls { calls: Slab::new(), spare: Vec::new(), bytes: 0, most, most_bytes, order: 0, wants_room: false }
+        Calls { calls: Slab::new(), ended: Vec::new(), count: 0, spare: Vec::new(), bytes: 0, most, most_bytes, order: 0, wants_room: false }
     }
 
     /// How many have no outcome.
     pub fn len(&self) -> usize {
-        self.calls.len()
+        self.count
     }
 
     /// All have one.
     pub fn is_empty(&self) -> bool {
-        self.calls.is_empty()
+        self.count == 0
+    }
+
+    /// Indexes of calls that have ended may be used again.
+    pub fn free(&mut self) {
+        for index in self.ended.drain(..) {
+            self.calls.try_remove(index);
+        }
     }
 
     /// Their bytes.
@@ -111,11 +130,11 @@ impl Calls {
     /// Whether one more of this size may wait.
     pub fn admit(&mut self, size: usize) -> Result<(), Error> {
         let after = self.bytes.saturating_add(size as u64);
-        if self.calls.len() < self.most as usize && (after <= self.most_bytes || self.calls.is_empty()) {
+        if self.count < self.most as usize && (after <= self.most_bytes || self.count == 0) {
             return Ok(());
         }
         self.wants_room = true;
-        let (limit, option) = if self.calls.len() >= self.most as usize {
+        let (limit, option) = if self.count >= self.most as usize {
             (u64::from(self.most), "maxPendingMessages")
         } else {
             (self.most_bytes, "maxPendingBytes")
@@ -143,17 +162,18 @@ impl Calls {
         call.order = self.order;
         self.order = self.order.wrapping_add(1);
         self.bytes = self.bytes.saturating_add(call.bytes.len() as u64);
-        CallId(self.calls.insert(call) as u32)
+        self.count = self.count.saturating_add(1);
+        CallId(self.calls.insert(Some(call)) as u32)
     }
 
     /// A call.
     pub fn get(&self, id: CallId) -> Option<&Call> {
-        self.calls.get(id.0 as usize)
+        self.calls.get(id.0 as usize)?.as_ref()
     }
 
     /// A call, to change.
     pub fn get_mut(&mut self, id: CallId) -> Option<&mut Call> {
-        self.calls.get_mut(id.0 as usize)
+        self.calls.get_mut(id.0 as usize)?.as_mut()
     }
 
     /// The call, if the index has not been reused since.
@@ -163,19 +183,21 @@ impl Calls {
 
     /// Take a call out: it has its outcome.
     pub fn remove(&mut self, id: CallId) -> Option<Call> {
-        let call = self.calls.try_remove(id.0 as usize)?;
+        let call = self.calls.get_mut(id.0 as usize)?.take()?;
+        self.ended.push(id.0 as usize);
+        self.count = self.count.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(call.bytes.len() as u64);
         Some(call)
     }
 
     /// All calls.
     pub fn iter(&self) -> impl Iterator<Item = (CallId, &Call)> {
-        self.calls.iter().map(|(index, call)| (CallId(index as u32), call))
+        self.calls.iter().filter_map(|(index, call)| Some((CallId(index as u32), call.as_ref()?)))
     }
 
     /// Whether whoever wanted room is to be told now: at half of the limit.
     pub fn take_room(&mut self) -> bool {
-        let room = self.wants_room && self.calls.len() <= (self.most / 2) as usize && self.bytes <= self.most_bytes / 2;
+        let room = self.wants_room && self.count <= (self.most / 2) as usize && self.bytes <= self.most_bytes / 2;
         if room {
             self.wants_room = false;
         }

@@ -4,18 +4,18 @@
 //! is given to the other in [`Connection::drain`], and nowhere else. Does no I/O: what has to be done outside is said
 //! by [`Connection::poll`].
 
-use super::consumer::{Consumers, Todo};
+use super::consumer::{Consumers, Settle, Settled, Todo};
 use super::context::Context;
 use super::options::Connect;
 use super::producer::Producers;
-use super::turn::{OpId, Row, Status, Turn};
+use super::turn::{ConsumerId, OpId, Row, Status, Turn};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Now, Time, earliest};
 use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Input, Login, Output, Session, Source};
+use crate::link::session::{Input, Login, Output, Session, Source, WaitId};
 use crate::link::waits::Waits;
 use crate::runtime::{Event, Facts};
 use std::collections::VecDeque;
@@ -40,6 +40,7 @@ pub enum Deed {
 #[derive(Debug, Default)]
 struct Watchers {
     pings: Vec<(OpId, Time)>,
+    confirms: Vec<(WaitId, OpId, Time)>,
     closing: Option<Closing>,
 }
 
@@ -66,6 +67,8 @@ pub struct Connection {
     pub waits: Waits,
     /// What the turn brought.
     pub turn: Turn,
+    /// An empty turn with room.
+    pub spare: Turn,
     /// Fixed credentials, or those that were answered last.
     pub login: Login,
     watchers: Watchers,
@@ -91,6 +94,7 @@ impl Connection {
             consumers: Consumers::default(),
             waits: Waits::default(),
             turn: Turn::default(),
+            spare: Turn::default(),
             login: options.login,
             watchers: Watchers::default(),
             deeds: VecDeque::new(),
@@ -106,6 +110,18 @@ impl Connection {
     pub fn next_op(&mut self) -> OpId {
         self.ops = self.ops.wrapping_add(1);
         OpId(self.ops)
+    }
+
+    /// What the turn brought; indexes of calls that have ended may be used again from here on.
+    pub fn take_turn(&mut self) -> Turn {
+        self.producers.free();
+        let spare = std::mem::take(&mut self.spare);
+        std::mem::replace(&mut self.turn, spare)
+    }
+
+    /// It is over for good.
+    pub fn is_over(&self) -> bool {
+        self.over.is_some()
     }
 
     /// The link works.
@@ -212,6 +228,13 @@ impl Connection {
             }
             *deadline > now.mono
         });
+        self.watchers.confirms.retain(|(_, op, deadline)| {
+            if *deadline <= now.mono {
+                let late = Error::new(Kind::Timeout, "the broker did not confirm in time").hint("It may have been recorded; a message that was not comes again.");
+                turn.end(*op, Err(late));
+            }
+            *deadline > now.mono
+        });
         self.check_closing(now);
     }
 
@@ -221,6 +244,7 @@ impl Connection {
         let out = earliest(self.producers.deadline(), self.consumers.deadline());
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
         let pings = self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| earliest(at, Some(*deadline)));
+        let pings = self.watchers.confirms.iter().fold(pings, |at, (_, _, deadline)| earliest(at, Some(*deadline)));
         earliest(earliest(link, out), earliest(waits, pings))
     }
 
@@ -238,6 +262,7 @@ impl Connection {
                 break;
             }
         }
+        self.turn.thin(chunk);
         let (producers, consumers, waits, mut ctx) = self.parts(now);
         consumers.settle_turn(&mut ctx);
         if ctx.up {
@@ -287,7 +312,13 @@ impl Connection {
                     self.turn.end(op, Ok(()));
                 }
             }
-            Output::Replied(wait, reply) => self.waits.answer(wait, reply),
+            Output::Replied(wait, reply) => match self.watchers.confirms.iter().position(|(id, ..)| *id == wait) {
+                Some(at) => {
+                    let (_, op, _) = self.watchers.confirms.swap_remove(at);
+                    self.turn.end(op, reply.map(|_| ()));
+                }
+                None => self.waits.answer(wait, reply),
+            },
             Output::Servers(hosts) => self.machine.learn(&hosts),
             Output::Leaving => self.machine.leave(now.mono),
             Output::Room(feed) => self.consumers.room(feed),
@@ -326,9 +357,10 @@ impl Connection {
                     self.reconnects = self.reconnects.wrapping_add(1);
                 }
                 self.was_up = true;
-                let (producers, consumers, _, mut ctx) = self.parts(now);
-                consumers.link_up(&mut ctx);
+                let (producers, consumers, waits, mut ctx) = self.parts(now);
+                let confirms = consumers.link_up(&mut ctx, waits);
                 producers.link_up(&mut ctx);
+                self.watchers.confirms.extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
@@ -345,8 +377,25 @@ impl Connection {
     }
 
     fn fail_pings(&mut self, error: &Error) {
-        for (op, _) in std::mem::take(&mut self.watchers.pings) {
+        let confirms = std::mem::take(&mut self.watchers.confirms).into_iter().map(|(_, op, _)| op);
+        for op in std::mem::take(&mut self.watchers.pings).into_iter().map(|(op, _)| op).chain(confirms) {
             self.turn.end(op, Err(error.clone()));
+        }
+    }
+
+    /// Say what becomes of a message that was handed over. `None`: done; else the operation that ends when it is.
+    pub fn settle(&mut self, now: Now, id: ConsumerId, settle: &Settle<'_>) -> Result<Option<OpId>, Error> {
+        self.check_open()?;
+        let op = self.next_op();
+        let wait = self.waits.next_id();
+        let (_, consumers, _, mut ctx) = self.parts(now);
+        match consumers.settle(&mut ctx, id, settle, op, wait)? {
+            Settled::Done => Ok(None),
+            Settled::Late => Ok(Some(op)),
+            Settled::Asked => {
+                self.watchers.confirms.push((wait, op, now.mono + limits::REQUEST));
+                Ok(Some(op))
+            }
         }
     }
 

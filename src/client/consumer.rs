@@ -5,14 +5,15 @@
 //! Knows no broker and no promise.
 
 use super::context::Context;
+use super::member::{Consumer, Feed, Fetch, Held, Mode, Stage, recycle};
 use super::turn::{ConsumerId, Delivered, MsgId, OpId, Row};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Time, earliest};
 use crate::brokers::terms::{GroupFacts, GroupSpec};
-use crate::link::session::{Arrival, Ask, FeedId, Source, Span, Verdict, Wait, WaitId};
+use crate::link::session::{Arrival, FeedId, Source, Span, Verdict, WaitId};
+use crate::link::waits::Waits;
 use crate::policy::redelivery::{self, Arriving};
-use crate::policy::{credit, partition};
 use std::collections::VecDeque;
 
 /// What a consumer was made with.
@@ -66,84 +67,6 @@ pub struct FetchSpec {
     pub scope: Scope,
 }
 
-#[derive(Debug)]
-struct Fetch {
-    op: OpId,
-    spec: FetchSpec,
-    /// Set when it becomes the first in line.
-    until: Option<Time>,
-}
-
-#[derive(Debug)]
-struct Feed {
-    id: FeedId,
-    partition: u32,
-    /// Messages of it that are held.
-    held: u32,
-    /// Its ask for the present fetch has ended.
-    over: bool,
-}
-
-#[derive(Debug)]
-struct Held {
-    id: MsgId,
-    feed: usize,
-    bytes: u64,
-    /// Empty with autoAck.
-    token: Vec<u8>,
-    /// When it has to be kept alive or given back.
-    beat: Time,
-    /// When its ack time is over.
-    deadline: Time,
-}
-
-/// What is going on.
-#[derive(Debug, PartialEq, Eq)]
-enum Mode {
-    /// Nothing, or fetches.
-    Idle,
-    /// An iterator or a stream takes one at a time; `waiting` for the next.
-    Iterating { waiting: bool },
-    /// A handler takes batches; `idle_until` is when it is told that nothing came.
-    Handling { busy: bool, idle_until: Time },
-}
-
-#[derive(Debug)]
-enum Stage {
-    Opening,
-    Open,
-    Ended(Error),
-}
-
-#[derive(Debug)]
-struct Consumer {
-    spec: Spec,
-    stage: Stage,
-    broker_counts: bool,
-    feeds: Vec<Feed>,
-    mode: Mode,
-    scope: Scope,
-    prefetch: Prefetch,
-    held: VecDeque<Held>,
-    held_bytes: u64,
-    last_id: u32,
-    fetches: VecDeque<Fetch>,
-    opened: Vec<OpId>,
-    /// Stopped: what still arrives is given back at once.
-    stopped: bool,
-    /// The application took nothing for long: nothing is asked for until it takes again.
-    dormant: bool,
-    taken: Time,
-    /// When asks of a finished fetch are taken back.
-    linger: Option<Time>,
-    /// No later than the next moment something held is due.
-    beat: Option<Time>,
-    /// Messages given back unseen when it was stopped.
-    given_back: u64,
-    /// Highest sequence acked, a feed each.
-    acked: Vec<u64>,
-}
-
 /// A settle that waits for the link.
 #[derive(Debug)]
 struct Late {
@@ -153,6 +76,35 @@ struct Late {
     verdict: Verdict,
     op: OpId,
     deadline: Time,
+    confirm: bool,
+}
+
+/// What the application says about a message that was handed over.
+#[derive(Clone, Debug)]
+pub struct Settle<'a> {
+    /// The partition's number.
+    pub partition: u32,
+    /// What the message's delivery is known by.
+    pub token: &'a [u8],
+    /// Its sequence.
+    pub sequence: u64,
+    /// How often it was delivered.
+    pub deliveries: u32,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// Wait until the broker has recorded it.
+    pub confirm: bool,
+}
+
+/// How far a settle got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is on its way, or nothing had to be done.
+    Done,
+    /// It waits for the link.
+    Late,
+    /// The broker was asked to confirm it.
+    Asked,
 }
 
 /// What has to be done outside.
@@ -201,7 +153,6 @@ impl Consumers {
             linger: None,
             beat: None,
             given_back: 0,
-            acked: Vec::new(),
         }));
         id
     }
@@ -266,9 +217,9 @@ impl Consumers {
         consumer.spec.group.max_deliveries = facts.max_deliveries;
         let mut feeds = Vec::new();
         for spec in &facts.feeds {
-            feeds.push(Feed { id: ctx.session.open_feed(ctx.now, ctx.out, spec), partition: spec.place.partition, held: 0, over: false });
+            let id = ctx.session.open_feed(ctx.now, ctx.out, spec);
+            feeds.push(Feed { id, partition: spec.place.partition, held: 0, over: false, acked: 0 });
         }
-        consumer.acked.resize(feeds.len(), 0);
         for op in std::mem::take(&mut consumer.opened) {
             ctx.turn.end(op, Ok(()));
         }
@@ -427,14 +378,15 @@ impl Consumers {
         let Some(consumer) = self.get(id) else { return };
         let expired = error.server == Some(crate::base::error::ServerCode::Number(10014));
         if consumer.spec.group.nameless && expired {
-            // The page slept longer than the broker keeps a nameless group.
+            // The page slept longer than the broker keeps a nameless group: it is made again after what was acked last.
             consumer.stage = Stage::Opening;
-            let first = consumer.acked.iter().copied().max().unwrap_or(0);
-            if first > 0 {
-                consumer.spec.group.start = crate::brokers::terms::Start::Sequence(first.saturating_add(1));
+            consumer.spec.group.resume = consumer.feeds.iter().filter(|feed| feed.acked > 0).map(|feed| (feed.partition, feed.acked.saturating_add(1))).collect();
+            for held in std::mem::take(&mut consumer.held) {
+                ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
             }
-            let feeds = std::mem::take(&mut consumer.feeds);
-            for feed in feeds {
+            consumer.held_bytes = 0;
+            consumer.beat = None;
+            for feed in std::mem::take(&mut consumer.feeds) {
                 ctx.session.close_feed(ctx.now, ctx.out, feed.id);
                 if let Some(owner) = self.owners.get_mut(feed.id.0 as usize) {
                     *owner = None;
@@ -568,64 +520,56 @@ impl Consumers {
         self.release(ctx, id, false);
     }
 
-    /// Say what becomes of a message that was handed over. `Ok(false)`: it waits for the link and ends with `op`.
-    #[allow(clippy::too_many_arguments)]
-    pub fn settle(
-        &mut self,
-        ctx: &mut Context<'_>,
-        id: ConsumerId,
-        partition: u32,
-        token: &[u8],
-        sequence: u64,
-        deliveries: u32,
-        verdict: Verdict,
-        op: OpId,
-        confirm: Option<WaitId>,
-    ) -> Result<bool, Error> {
+    /// Say what becomes of a message that was handed over. `op` ends it where it waits for the link, `wait` is what the
+    /// broker's confirmation comes under.
+    pub fn settle(&mut self, ctx: &mut Context<'_>, id: ConsumerId, settle: &Settle<'_>, op: OpId, wait: WaitId) -> Result<Settled, Error> {
         let up = ctx.up;
         let consumer = self.live(id)?;
         if consumer.spec.group.auto_ack {
-            return match verdict {
-                Verdict::Ack | Verdict::Extend(_) => Ok(true),
+            return match settle.verdict {
+                Verdict::Ack | Verdict::Extend(_) => Ok(Settled::Done),
                 _ => Err(Error::new(Kind::NotSupported, "with autoAck a message is done when it is delivered")
                     .hint("Make the consumer without autoAck to give messages back.")),
             };
         }
-        let gives_back = matches!(verdict, Verdict::Nack | Verdict::Delay(_));
-        let dies = gives_back && !consumer.broker_counts && redelivery::dies_when_given_back(deliveries, consumer.spec.group.max_deliveries);
-        let verdict = if dies { Verdict::Bury("max deliveries".into()) } else { verdict };
-        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == partition) else { return Err(closed()) };
-        if verdict == Verdict::Ack {
-            if let Some(acked) = consumer.acked.get_mut(index) {
-                *acked = (*acked).max(sequence);
-            }
-        }
+        let gives_back = matches!(settle.verdict, Verdict::Nack | Verdict::Delay(_));
+        let dies = gives_back && !consumer.broker_counts && redelivery::dies_when_given_back(settle.deliveries, consumer.spec.group.max_deliveries);
+        let verdict = if dies { Verdict::Bury("max deliveries".into()) } else { settle.verdict.clone() };
+        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == settle.partition) else { return Err(closed()) };
         let deadline = ctx.now.mono + consumer.spec.group.ack_time;
+        let Some(feed) = consumer.feeds.get_mut(index) else { return Err(closed()) };
+        if verdict == Verdict::Ack {
+            feed.acked = feed.acked.max(settle.sequence);
+        }
         if !up {
-            self.late.push(Late { consumer: id, partition, token: token.to_vec(), verdict, op, deadline });
-            return Ok(false);
+            let token = settle.token.to_vec();
+            self.late.push(Late { consumer: id, partition: settle.partition, token, verdict, op, deadline, confirm: settle.confirm });
+            return Ok(Settled::Late);
         }
-        if let Some(feed) = consumer.feeds.get(index) {
-            ctx.session.settle(ctx.now, ctx.out, feed.id, token, &verdict, confirm);
-        }
-        Ok(true)
+        ctx.session.settle(ctx.now, ctx.out, feed.id, settle.token, &verdict, settle.confirm.then_some(wait));
+        Ok(if settle.confirm { Settled::Asked } else { Settled::Done })
     }
 
-    /// The link is back: settles that waited go out.
-    pub fn link_up(&mut self, ctx: &mut Context<'_>) {
+    /// The link is back: settles that waited go out. Those that want a confirmation come back, to be watched.
+    pub fn link_up(&mut self, ctx: &mut Context<'_>, waits: &mut Waits) -> Vec<(WaitId, OpId)> {
+        let mut confirms = Vec::new();
         for late in std::mem::take(&mut self.late) {
             let feed = self.get(late.consumer).and_then(|consumer| consumer.feeds.iter().find(|feed| feed.partition == late.partition)).map(|feed| feed.id);
-            match feed {
-                Some(feed) => {
-                    ctx.session.settle(ctx.now, ctx.out, feed, &late.token, &late.verdict, None);
-                    ctx.turn.end(late.op, Ok(()));
-                }
-                None => ctx.turn.end(late.op, Err(closed())),
+            let Some(feed) = feed else {
+                ctx.turn.end(late.op, Err(closed()));
+                continue;
+            };
+            let wait = late.confirm.then(|| waits.next_id());
+            ctx.session.settle(ctx.now, ctx.out, feed, &late.token, &late.verdict, wait);
+            match wait {
+                Some(wait) => confirms.push((wait, late.op)),
+                None => ctx.turn.end(late.op, Ok(())),
             }
         }
         for id in self.ids() {
             self.touched.push(id);
         }
+        confirms
     }
 
     /// The link was lost: what is held may be handed over as long as its ack time runs.
@@ -707,238 +651,12 @@ impl Consumers {
     }
 }
 
-impl Consumer {
-    fn in_scope(scope: Scope, numbers: &[u32]) -> Option<u32> {
-        match scope {
-            Scope::All => None,
-            Scope::Number(number) => Some(number),
-            Scope::Hash(hash) => partition::choose(partition::Choice::Hash(hash), numbers, &mut 0).and_then(|index| numbers.get(index).copied()),
-        }
-    }
-
-    /// The partition that is meant, if only one is.
-    fn only(&self, scope: Scope) -> Option<u32> {
-        let numbers: Vec<_> = self.feeds.iter().map(|feed| feed.partition).collect();
-        Consumer::in_scope(scope, &numbers)
-    }
-
-    /// Take one held message out, counted from the front.
-    fn hand_over(&mut self, at: usize, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) -> Option<MsgId> {
-        let held = self.held.remove(at)?;
-        self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
-        if let Some(feed) = self.feeds.get_mut(held.feed) {
-            feed.held = feed.held.saturating_sub(1);
-        }
-        *received = (received.0.saturating_add(1), received.1.saturating_add(held.bytes));
-        recycle(spare, held.token);
-        Some(held.id)
-    }
-
-    /// A held message whose ack time is over is never handed over.
-    fn expire(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
-        if self.spec.group.auto_ack {
-            return;
-        }
-        let now = ctx.now.mono;
-        while self.held.front().is_some_and(|held| held.deadline <= now) {
-            if let Some(msg) = self.hand_over(0, spare, &mut (0, 0)) {
-                ctx.turn.rows.push(Row::Dropped { consumer: id, id: msg });
-            }
-        }
-    }
-
-    fn wants_refill(&self) -> bool {
-        self.held.len() as u32 <= self.prefetch.messages >> 1
-    }
-
-    /// Ask for what there is room for.
-    fn refill(&mut self, ctx: &mut Context<'_>) {
-        if !ctx.up || self.dormant || self.mode == Mode::Idle {
-            return;
-        }
-        let only = self.only(self.scope);
-        let count = if only.is_some() { 1 } else { self.feeds.len() as u32 };
-        let share = credit::share(self.prefetch.messages, count);
-        let room = self.prefetch.bytes.saturating_sub(self.held_bytes) / u64::from(count.max(1));
-        if room == 0 {
-            return;
-        }
-        for feed in self.feeds.iter().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
-            if let Some(messages) = credit::refill(share, feed.held, ctx.session.asked(feed.id)) {
-                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages, bytes: room, wait: Wait::Standing });
-            }
-        }
-    }
-
-    fn withdraw(&mut self, ctx: &mut Context<'_>) {
-        for feed in &mut self.feeds {
-            feed.over = false;
-            ctx.session.withdraw(ctx.now, ctx.out, feed.id);
-        }
-    }
-
-    /// End fetches that are done; begin and continue the first in line.
-    fn serve_fetches(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) {
-        self.expire(ctx, id, spare);
-        while let Some(fetch) = self.fetches.front() {
-            let (op, spec) = (fetch.op, fetch.spec);
-            let only = self.only(spec.scope);
-            if only.is_some_and(|only| !self.feeds.iter().any(|feed| feed.partition == only)) {
-                self.fetches.pop_front();
-                let error = Error::argument("the station has no such partition").hint("Partitions are numbered from 1; station.partitions lists them.");
-                ctx.turn.end(op, Err(error));
-                continue;
-            }
-            let begins = fetch.until.is_none();
-            let until = fetch.until.unwrap_or(ctx.now.mono + spec.wait);
-            if let Some(fetch) = self.fetches.front_mut() {
-                fetch.until = Some(until);
-            }
-            let mut bytes = 0u64;
-            let mut there = 0u32;
-            for held in &self.held {
-                let fits = self.feeds.get(held.feed).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
-                if fits && there < spec.messages && bytes < limits::FETCH_BYTES {
-                    there = there.saturating_add(1);
-                    bytes = bytes.saturating_add(held.bytes);
-                }
-            }
-            let full = there >= spec.messages || bytes >= limits::FETCH_BYTES;
-            if !full {
-                if begins {
-                    self.feeds.iter_mut().for_each(|feed| feed.over = false);
-                }
-                let late = ctx.now.mono >= until + limits::FETCH_GRACE;
-                if !late && !self.ask_for(ctx, spec, until, spec.messages.saturating_sub(there), begins) {
-                    return;
-                }
-            }
-            self.fetches.pop_front();
-            let mut ids = Vec::with_capacity(there as usize);
-            let mut at = 0;
-            while (ids.len() as u32) < there && at < self.held.len() {
-                let fits = self.held.get(at).and_then(|held| self.feeds.get(held.feed)).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
-                match fits {
-                    true => ids.extend(self.hand_over(at, spare, received)),
-                    false => at = at.saturating_add(1),
-                }
-            }
-            self.taken = ctx.now.mono;
-            ctx.turn.rows.push(Row::Fetched { op, consumer: id, ids });
-            let next = self.fetches.is_empty();
-            self.linger = next.then(|| ctx.now.mono + limits::LINGER);
-            if next && spec.ahead && ctx.up {
-                self.linger = None;
-                let have = self.held.len() as u32;
-                let asked: u32 = self.feeds.iter().fold(0, |sum, feed| sum.saturating_add(ctx.session.asked(feed.id)));
-                let missing = spec.messages.saturating_sub(have).saturating_sub(asked);
-                if missing > 0 {
-                    self.ask_for(ctx, spec, ctx.now.mono + spec.wait.max(Millis(1)), missing, true);
-                }
-            }
-        }
-    }
-
-    /// Ask every partition that is meant for what is missing. True if nothing more will come.
-    fn ask_for(&mut self, ctx: &mut Context<'_>, spec: FetchSpec, until: Time, missing: u32, begins: bool) -> bool {
-        if !ctx.up {
-            return ctx.now.mono >= until;
-        }
-        let only = self.only(spec.scope);
-        let left = until.since(ctx.now.mono);
-        let mut ended = true;
-        for feed in self.feeds.iter_mut().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
-            let asked = ctx.session.asked(feed.id);
-            if feed.over && (spec.no_wait || left.0 < 20) {
-                continue;
-            }
-            ended = false;
-            if asked < missing && (begins || feed.over || asked == 0) {
-                feed.over = false;
-                let wait = if spec.no_wait { Wait::No } else { Wait::For(left.max(Millis(1))) };
-                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages: missing.saturating_sub(asked), bytes: limits::FETCH_BYTES, wait });
-            }
-        }
-        ended
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        let fetch = self.fetches.front().and_then(|fetch| fetch.until).map(|until| until + limits::FETCH_GRACE);
-        let idle = match self.mode {
-            Mode::Handling { busy: false, idle_until } => Some(idle_until),
-            _ => None,
-        };
-        earliest(earliest(fetch, idle), earliest(self.linger, self.beat))
-    }
-
-    fn tick(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
-        let now = ctx.now.mono;
-        if self.linger.is_some_and(|at| at <= now) {
-            self.linger = None;
-            if self.mode == Mode::Idle && self.fetches.is_empty() {
-                self.withdraw(ctx);
-            }
-        }
-        if self.beat.is_some_and(|at| at <= now) {
-            self.keep_alive(ctx, id, spare);
-        }
-    }
-
-    /// Held messages at half of their ack time: kept alive while the application takes some, given back otherwise.
-    fn keep_alive(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>) {
-        let now = ctx.now.mono;
-        self.expire(ctx, id, spare);
-        let ack_time = self.spec.group.ack_time;
-        let running = self.mode != Mode::Idle;
-        let takes = now.since(self.taken) < ack_time;
-        if running && takes || !ctx.up {
-            for held in self.held.iter_mut().filter(|held| held.beat <= now) {
-                if let (true, Some(feed)) = (ctx.up, self.feeds.get(held.feed)) {
-                    ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Extend(None), None);
-                    held.deadline = now + ack_time;
-                }
-                held.beat = now + redelivery::keep_alive_after(ack_time);
-            }
-        } else {
-            self.dormant = running;
-            let due = |held: &Held| running || held.beat <= now;
-            let mut kept = VecDeque::new();
-            for held in std::mem::take(&mut self.held) {
-                if !due(&held) {
-                    kept.push_back(held);
-                    continue;
-                }
-                if let Some(feed) = self.feeds.get_mut(held.feed) {
-                    feed.held = feed.held.saturating_sub(1);
-                    ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Nack, None);
-                }
-                self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
-                ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
-                recycle(spare, held.token);
-            }
-            self.held = kept;
-            ctx.out.release_acks();
-            if running {
-                self.withdraw(ctx);
-            }
-        }
-        self.beat = self.held.iter().map(|held| held.beat).min();
-    }
-}
-
 fn default_prefetch(auto_ack: bool) -> u32 {
     if auto_ack { 2000 } else { 500 }
 }
 
-fn recycle(spare: &mut Vec<Vec<u8>>, mut token: Vec<u8>) {
-    if token.capacity() > 0 && spare.len() < 4096 {
-        token.clear();
-        spare.push(token);
-    }
-}
-
 fn closed() -> Error {
-    Error::new(Kind::Closed, "the consumer has been closed")
+    Error::new(Kind::Closed, "the consumer has been closed").hint("Make another one.")
 }
 
 fn busy(what: &str) -> Error {

@@ -15,7 +15,7 @@ use crate::base::value::JsonReader;
 use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Reply, Request, WaitId};
-use crate::runtime::{Event, Runtime, Task};
+use crate::runtime::{Event, Facts, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
@@ -89,16 +89,23 @@ impl Driver {
         if timer {
             self.armed.set(None);
         }
-        // Random bytes cost a call outside: only a dial, a loss and a timer use them.
-        let random = if matches!(event, Event::Chunk { .. } | Event::Deferred) { [0; 8] } else { self.random() };
-        self.core.borrow_mut().handle(now, event, late, random, self.runtime.facts());
+        // Random bytes and facts cost calls outside: only a dial, a loss and a timer use them.
+        let rare = !matches!(event, Event::Chunk { .. } | Event::Deferred);
+        let random = if rare { self.random() } else { [0; 8] };
+        let facts = if rare { self.runtime.facts() } else { Facts::default() };
+        self.core.borrow_mut().handle(now, event, late, random, facts);
         self.work();
         self.take_turn()
     }
 
     /// What the turn has brought so far.
     pub fn take_turn(&self) -> Turn {
-        std::mem::take(&mut self.core.borrow_mut().turn)
+        self.core.borrow_mut().take_turn()
+    }
+
+    /// A turn that has been read, to be used again.
+    pub fn recycle(&self, turn: Turn) {
+        self.core.borrow_mut().spare = turn;
     }
 
     /// Use the connection; what follows from it happens now, what it has to say at the end of the turn.
@@ -141,6 +148,11 @@ impl Driver {
     }
 
     fn arm(&self, deadline: Option<Time>) {
+        if self.core.borrow().is_over() {
+            // A timer that is left would keep a process alive.
+            self.armed.set(None);
+            return self.runtime.arm(None);
+        }
         // A timer that fires too early is cheaper than one that is set again every turn.
         let armed = self.armed.get();
         let keep = match (armed, deadline) {
@@ -172,9 +184,10 @@ impl Driver {
             }
         }
         self.flush();
-        let core = self.core.borrow();
-        let (deadline, more) = (core.deadline(), core.is_closing());
-        drop(core);
+        let (deadline, more) = {
+            let core = self.core.borrow();
+            (core.deadline(), core.is_closing())
+        };
         if more && !self.deferred.replace(true) {
             self.runtime.defer();
         }

@@ -82,6 +82,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
     read.only_default("domain", &Value::Text(String::new()), LATER)?;
     read.only_default("inboxPrefix", &Value::Text("_INBOX".into()), LATER)?;
     read.only_default("vhost", &Value::Text("/".into()), OTHER)?;
+    read.only_default("resolveAddress", &Value::Nothing, OTHER)?;
     let attempts = match read.value("maxReconnect") {
         Value::Whole(-1) => None,
         Value::Number(value) if *value == -1.0 => None,
@@ -194,7 +195,11 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         let hint = "Give the number of messages or bytes that each partition keeps.";
         return Err(Error::argument("retentionType messages and bytes need a retentionValue").hint(hint));
     }
-    read.only_default("tieredStorageEnabled", &Value::Bool(false), "This broker has no second tier of storage.")?;
+    if broker == Broker::Memory {
+        read.flag("tieredStorageEnabled", false)?;
+    } else {
+        read.only_default("tieredStorageEnabled", &Value::Bool(false), "This broker has no second tier of storage.")?;
+    }
     read.only_default("schemaName", &Value::Text(String::new()), LATER)?;
     read.only_default("dlsStation", &Value::Text(String::new()), LATER)?;
     read.only_default("partitionKeys", &Value::Nothing, OTHER)?;
@@ -236,7 +241,7 @@ pub struct Producer {
 }
 
 /// Read `ProducerOptions`, which may stand among those of a produce.
-pub fn producer(options: &Value, mixed: bool) -> Result<Producer, Error> {
+pub fn producer(options: &Value, mixed: bool, broker: Broker) -> Result<Producer, Error> {
     let known: &[&[&str]] = if mixed { &[PRODUCER, PRODUCE] } else { &[PRODUCER] };
     let read = Reader::new("producer", options, known)?;
     read.only_default("deduplicate", &Value::Bool(false), OTHER)?;
@@ -245,7 +250,7 @@ pub fn producer(options: &Value, mixed: bool) -> Result<Producer, Error> {
     }
     let name = read.text("producerName")?;
     if let Some(name) = &name {
-        check_name("producer", name, true)?;
+        check_name("producer", name, broker.capitals())?;
     }
     Ok(Producer { name, auto_id: read.flag("autoMsgId", false)? })
 }
@@ -309,7 +314,7 @@ pub fn both() -> Error {
 
 /// Read `ConsumerOptions`, which may stand among those of a fetch or a consume. `random` makes the name of a group that has
 /// none.
-pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random: &str) -> Result<(Spec, String), Error> {
+pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random: &str, broker: Broker) -> Result<(Spec, String), Error> {
     let read = Reader::new("consumer", options, &[CONSUMER, among])?;
     read.only_default("broadcast", &Value::Bool(false), OTHER)?;
     read.only_default("filter", &Value::Nothing, LATER)?;
@@ -318,7 +323,7 @@ pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random
     let group = read.text("consumerGroup")?;
     for (what, name) in [("consumer", &name), ("group", &group)] {
         if let Some(name) = name {
-            check_name(what, name, true)?;
+            check_name(what, name, broker.capitals())?;
         }
     }
     let nameless = name.is_none() && group.is_none();
@@ -329,6 +334,7 @@ pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random
             name: group.or(name).unwrap_or_else(|| format!("g-{random}")),
             nameless,
             start: start(&read, now)?,
+            resume: Vec::new(),
             ack_time: Millis(read.whole("maxAckTimeMs", 30_000, 1, SAFE)?),
             max_deliveries: read.whole("maxMsgDeliveries", 10, 1, u64::from(u32::MAX))? as u32,
             auto_ack: read.flag("autoAck", false)?,
@@ -474,7 +480,7 @@ mod tests {
 
     #[test]
     fn beginnings() {
-        let begin = |text: &str| consumer(&json(text), "s", &[], NOW, "r").map(|(spec, _)| spec.group.start);
+        let begin = |text: &str| consumer(&json(text), "s", &[], NOW, "r", Broker::Nats).map(|(spec, _)| spec.group.start);
         assert_eq!(begin("{}"), Ok(Start::First));
         assert_eq!(begin(r#"{"start":"next"}"#), Ok(Start::Next));
         assert_eq!(begin(r#"{"start":{"sinceMs":1000}}"#), Ok(Start::Time(Wall(999_999_999_000_000_000))));
@@ -487,7 +493,7 @@ mod tests {
 
     #[test]
     fn groups_and_names() {
-        let read = |text: &str| consumer(&json(text), "s", &[], NOW, "r").unwrap();
+        let read = |text: &str| consumer(&json(text), "s", &[], NOW, "r", Broker::Nats).unwrap();
         let (spec, name) = read(r#"{"consumerName":"n"}"#);
         assert_eq!((spec.group.name.as_str(), name.as_str(), spec.group.nameless), ("n", "n", false));
         let (spec, name) = read(r#"{"consumerGroup":"g"}"#);

@@ -146,6 +146,11 @@ impl Producers {
         (self.calls.len(), self.calls.bytes())
     }
 
+    /// Indexes of calls that have ended may be used again: what said so has been read.
+    pub fn free(&mut self) {
+        self.calls.free();
+    }
+
     /// Somebody wants to know when there is room again.
     pub fn want_room(&mut self) {
         self.calls.wants_room = true;
@@ -273,7 +278,8 @@ impl Producers {
             order: 0,
             first_sent: None,
             sent: ctx.now.mono,
-            uncertain: false,
+            copies: 0,
+            lost: false,
         });
         self.due_at(ctx.now.mono + message.ack_wait);
         let order = self.calls.get(call).map_or(0, |call| call.order);
@@ -301,6 +307,11 @@ impl Producers {
                 producer.queue.pop_front();
                 continue;
             };
+            if call.deadline <= ctx.now.mono {
+                // Its time is over: the tick that is at work takes it out.
+                producer.queue.pop_front();
+                continue;
+            }
             if producer.in_flight >= call.limit || first && producer.in_flight > call.limit / 2 {
                 return;
             }
@@ -346,7 +357,7 @@ impl Producers {
         call.state = State::Written(slot);
         call.sent = ctx.now.mono;
         call.first_sent.get_or_insert(ctx.now.mono);
-        call.uncertain = true;
+        call.copies = call.copies.saturating_add(1);
         ctx.session.publish(ctx.now, ctx.out, lane.route, slot, &call.bytes, call.head);
         let due = silence(call);
         let last = call.target.saturating_add(1) == producer.targets.len();
@@ -367,7 +378,7 @@ impl Producers {
 
     /// A receipt came.
     pub fn stored(&mut self, ctx: &mut Context<'_>, slot: Slot, sequence: u64, duplicate: bool) {
-        let Some(id) = self.receipts.close(slot).map(CallId) else { return };
+        let Some(id) = self.close(ctx, slot) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         let producer_id = call.producer;
         let Some(producer) = self.producers.get_mut(producer_id.0 as usize).and_then(Option::as_mut) else { return };
@@ -383,7 +394,7 @@ impl Producers {
         } else {
             call.target = call.target.saturating_add(1);
             call.state = State::Waiting;
-            call.uncertain = false;
+            call.lost = false;
             call.first_sent = None;
         }
         self.advance(ctx, producer_id, at, lane_index, id, true);
@@ -414,7 +425,11 @@ impl Producers {
         for call_id in calls {
             let Some(call) = self.calls.get(call_id) else { continue };
             let sent = call.first_sent.unwrap_or(ctx.now.mono);
-            if call.uncertain && !resend::may_repeat(call.has_id, sent, ctx.now.mono, window) {
+            if call.deadline <= ctx.now.mono {
+                // Its time is over: the tick that is at work takes it out.
+                continue;
+            }
+            if call.is_uncertain() && !resend::may_repeat(call.has_id, sent, ctx.now.mono, window) {
                 let error = lost(true);
                 self.fail(ctx, call_id, error);
             } else {
@@ -423,7 +438,7 @@ impl Producers {
         }
         while let Some(lane) = self.lane(id, target, lane).filter(|lane| lane.flow == Flow::Flowing) {
             let Some((call, order)) = lane.parked.pop_front() else { break };
-            if self.calls.same(call, order).is_some_and(|call| call.state == State::Parked) {
+            if self.calls.same(call, order).is_some_and(|call| call.state == State::Parked && call.deadline > ctx.now.mono) {
                 self.write(ctx, call);
             }
         }
@@ -431,10 +446,9 @@ impl Producers {
 
     /// The broker's word that a message was not stored for now.
     pub fn not_now(&mut self, ctx: &mut Context<'_>, slot: Slot) {
-        let Some(id) = self.receipts.close(slot).map(CallId) else { return };
+        let Some(id) = self.close(ctx, slot) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
         call.state = State::Held;
-        call.uncertain = false;
         let (producer, target, lane, order) = (call.producer, call.target, call.lane, call.order);
         let now = ctx.now.mono;
         if let Some(lane) = self.lane(producer, target, lane) {
@@ -446,13 +460,26 @@ impl Producers {
 
     /// The broker's word that a message is not stored, for good.
     pub fn refused(&mut self, ctx: &mut Context<'_>, slot: Slot, error: Error) {
-        if let Some(id) = self.receipts.close(slot).map(CallId) {
+        if let Some(id) = self.close(ctx, slot) {
             if let Some(call) = self.calls.get_mut(id) {
                 call.state = State::Held;
-                call.uncertain = false;
             }
             self.fail(ctx, id, error);
         }
+    }
+
+    /// One copy of a call was answered. Another that is still out may have been stored, and its answer must not be taken
+    /// for that of the slot's next message.
+    fn close(&mut self, ctx: &mut Context<'_>, slot: Slot) -> Option<CallId> {
+        let id = self.receipts.close(slot).map(CallId)?;
+        if let Some(call) = self.calls.get_mut(id) {
+            if call.copies > 1 {
+                ctx.session.forget(slot);
+                call.lost = true;
+            }
+            call.copies = 0;
+        }
+        Some(id)
     }
 
     /// A partition is of no use any more. A station that is gone ends its producers.
@@ -470,7 +497,7 @@ impl Producers {
         let calls: Vec<_> = self.calls.iter().filter(|(_, call)| mine(call)).map(|(id, _)| id).collect();
         for call in calls {
             if let Some(call) = self.calls.get_mut(call) {
-                call.uncertain = false;
+                call.copies = 0;
             }
             self.fail(ctx, call, error.clone());
         }
@@ -507,7 +534,7 @@ impl Producers {
         let Some(call) = self.calls.get(id) else { return };
         let mut error = error.at(&station);
         if error.maybe_delivered.is_none() {
-            error.maybe_delivered = Some(call.uncertain);
+            error.maybe_delivered = Some(call.is_uncertain());
         }
         if call.told {
             let text = call.id.clone();
@@ -632,6 +659,8 @@ impl Producers {
         for id in self.in_order(|call| matches!(call.state, State::Written(_))) {
             let Some(call) = self.calls.get_mut(id) else { continue };
             call.state = State::Held;
+            call.lost = true;
+            call.copies = 0;
             let (producer, target, lane, has_id, order) = (call.producer, call.target, call.lane, call.has_id, call.order);
             if has_id {
                 if let Some(lane) = self.lane(producer, target, lane) {
@@ -749,7 +778,7 @@ pub fn auto_text(prefix: &str, number: u64) -> String {
 }
 
 fn closed() -> Error {
-    Error::new(Kind::Closed, "the producer has been closed")
+    Error::new(Kind::Closed, "the producer has been closed").hint("Make another one.")
 }
 
 fn no_partition(number: u32) -> Error {

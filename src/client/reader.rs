@@ -99,6 +99,8 @@ pub fn whole(name: &str, value: &Value, least: u64, most: u64) -> Result<u64, Er
     match value {
         Value::Number(number) if number.is_nan() => wrong("not a number"),
         Value::Number(_) | Value::Whole(_) => match value.whole() {
+            // As a number, what is above 2^53 has been rounded already; a bigint is exact.
+            Some(whole) if matches!(value, Value::Number(_)) && whole > SAFE => wrong("too large"),
             Some(whole) if whole >= least && whole <= most => Ok(whole),
             Some(whole) if whole < least => wrong("too small"),
             Some(_) => wrong("too large"),

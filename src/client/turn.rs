@@ -184,6 +184,29 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// A chunk of which messages use less than a quarter is not kept alive for them: they are copied out.
+    pub fn thin(&mut self, chunk: &[u8]) {
+        let frame = |message: &Delivered| (message.token.at, message.data.at.saturating_add(message.data.len));
+        let in_chunk = |row: &Row| match row {
+            Row::Message(message) if message.source == Source::Chunk => Some(frame(message)),
+            _ => None,
+        };
+        let used: u64 = self.rows.iter().filter_map(in_chunk).map(|(from, to)| u64::from(to.saturating_sub(from))).sum();
+        if used == 0 || used.saturating_mul(4) >= chunk.len() as u64 {
+            return;
+        }
+        for row in &mut self.rows {
+            let Some((from, to)) = in_chunk(row) else { continue };
+            let Row::Message(message) = row else { continue };
+            let base = self.pack.len() as u32;
+            self.pack.extend_from_slice(chunk.get(from as usize..to as usize).unwrap_or_default());
+            message.source = Source::Own;
+            for span in [&mut message.head, &mut message.data, &mut message.token] {
+                span.at = span.at.saturating_sub(from).saturating_add(base);
+            }
+        }
+    }
+
     /// Nothing happened.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

@@ -10,6 +10,7 @@ use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::brokers;
 use crate::brokers::terms::{Done, StationFacts};
+use crate::client::consumer::Settle;
 use crate::client::driver::Driver;
 use crate::client::options;
 use crate::client::producer::Message;
@@ -116,10 +117,11 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions.
+    /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions; `live` gets every
+    /// socket that is used, to be closed if the wasm cannot do it any more.
     #[wasm_bindgen(constructor)]
-    pub fn new(given: &JsValue, turn: Function, guard: Function, socket: JsValue, asks: bool) -> Result<Engine, JsValue> {
-        let runtime = WebRuntime::new(Hooks { guard, socket });
+    pub fn new(given: &JsValue, turn: Function, guard: Function, live: Function, socket: JsValue, asks: bool) -> Result<Engine, JsValue> {
+        let runtime = WebRuntime::new(Hooks { guard, live, socket });
         let facts = runtime.facts();
         let read = || -> Result<options::Connect, Error> {
             let options = options::connect(&values::options(given)?, asks, facts.secure_page)?;
@@ -137,7 +139,7 @@ impl Engine {
         let (weak, rows): (Weak<Driver>, _) = (Rc::downgrade(&driver), table.clone());
         runtime.listen(Box::new(move |event, chunk| {
             if let Some(driver) = weak.upgrade() {
-                deliver(&rows, driver.event(event), &turn, chunk);
+                deliver(&driver, &rows, driver.event(event), &turn, chunk);
             }
         }));
         Ok(Engine { driver, runtime, table, scratch: RefCell::new(Vec::new()), error: RefCell::new(None), name, op: Cell::new(0) })
@@ -221,7 +223,7 @@ impl Engine {
     pub fn open_producer(&self, stations: Vec<String>, given: &JsValue, mixed: bool) -> i32 {
         let open = || -> Result<ProducerId, Error> {
             self.driver.ops()?;
-            let options = options::producer(&values::options(given)?, mixed)?;
+            let options = options::producer(&values::options(given)?, mixed, self.driver.broker())?;
             if stations.is_empty() {
                 return Err(Error::argument("there is no station to produce to"));
             }
@@ -362,7 +364,7 @@ impl Engine {
                 2 => options::CONSUME,
                 _ => &[],
             };
-            let (spec, name) = options::consumer(&given, station, names, self.driver.now(), &self.driver.random_name())?;
+            let (spec, name) = options::consumer(&given, station, names, self.driver.now(), &self.driver.random_name(), self.driver.broker())?;
             // What stands among them is checked now, though it is used later.
             match among {
                 1 => drop(options::fetch(&given, &spec, options::CONSUMER)?),
@@ -469,7 +471,7 @@ impl Engine {
         let (Some(token), Some(reason)) = (scratch.get(..token as usize), scratch.get(token as usize..end)) else {
             return self.kept(Err(Error::new(Kind::Internal, "the scratch is too small")), |_: ()| -1);
         };
-        let settle = || -> Result<u32, Error> {
+        let settle = || -> Result<Option<OpId>, Error> {
             let time = |name: &str, least: u64| reader::whole(name, &Value::Number(span), least, reader::SAFE).map(Millis);
             let verdict = match what {
                 0 => Verdict::Ack,
@@ -480,35 +482,10 @@ impl Engine {
                 _ => Verdict::Extend(Some(time("the time", 1)?)),
             };
             let sequence = u64::from(high) << 32 | u64::from(low);
-            let asked = self.driver.hot(|core, now| {
-                core.check_open()?;
-                let op = core.next_op();
-                let (_, consumers, waits, mut ctx) = core.parts(now);
-                let wait = (confirm && ctx.up).then(|| waits.expect(now.mono + limits::REQUEST));
-                let done = consumers.settle(&mut ctx, ConsumerId(id), partition, token, sequence, deliveries, verdict, op, wait);
-                let auto = consumers.spec(ConsumerId(id)).is_some_and(|spec| spec.group.auto_ack);
-                match (done, wait) {
-                    (Ok(true), Some(wait)) if !auto => Ok((op.0, Some((op, wait)))),
-                    (Ok(true), None) => Ok((0, None)),
-                    (Ok(false), None) => Ok((op.0, None)),
-                    (done, wait) => {
-                        if let Some(wait) = wait {
-                            waits.drop_wait(wait);
-                        }
-                        done.map(|done| (if done { 0 } else { op.0 }, None))
-                    }
-                }
-            })?;
-            if let (_, Some((op, wait))) = asked {
-                let driver = self.driver.clone();
-                self.driver.spawn(async move {
-                    let answer = crate::link::exchange::Exchange(driver.clone()).expect(wait).await;
-                    driver.end(op, answer.map(|_| ()));
-                });
-            }
-            Ok(asked.0)
+            let settle = Settle { partition, token, sequence, deliveries, verdict, confirm };
+            self.driver.hot(|core, now| core.settle(now, ConsumerId(id), &settle))
         };
-        self.kept(settle(), |op| op as i32)
+        self.kept(settle(), |op| op.map_or(0, |op| op.0 as i32))
     }
 
     /// Create a station where it is missing: `[partitions, existed, differs]`.
@@ -624,17 +601,20 @@ fn promise(work: impl Future<Output = Done<JsValue>> + 'static) -> Promise {
 }
 
 /// Give a turn to the shell, if anything happened.
-fn deliver(table: &Rc<RefCell<Table>>, turn: Turn, function: &Function, chunk: &JsValue) {
+fn deliver(driver: &Driver, table: &Rc<RefCell<Table>>, mut turn: Turn, function: &Function, chunk: &JsValue) {
     if turn.is_empty() {
-        return;
+        return driver.recycle(turn);
     }
-    table.borrow_mut().fill(turn);
     let (words, count, pack, packed) = {
-        let table = table.borrow();
-        (table.words.as_ptr() as u32, table.words.len() as u32, table.pack.as_ptr() as u32, table.pack.len() as u32)
+        let mut table = table.borrow_mut();
+        table.fill(&mut turn);
+        (table.words.as_ptr() as u32, table.words.len() as u32, turn.pack.as_ptr() as u32, turn.pack.len() as u32)
     };
     let arguments: Array = [words.into(), count.into(), chunk.clone(), pack.into(), packed.into()].into_iter().collect();
     let _ = function.apply(&JsValue::UNDEFINED, &arguments);
+    turn.pack.clear();
+    turn.pack.shrink_to(limits::SEND_AT);
+    driver.recycle(turn);
 }
 
 /// Tagged texts: a byte, four bytes of length, the text.

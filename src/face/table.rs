@@ -32,18 +32,16 @@ const NONE: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct Table {
     pub(super) words: Vec<u32>,
-    pub(super) pack: Vec<u8>,
     pub(super) errors: Vec<Error>,
     pub(super) statuses: Vec<Status>,
 }
 
 impl Table {
-    pub(super) fn fill(&mut self, turn: Turn) {
+    pub(super) fn fill(&mut self, turn: &mut Turn) {
         self.words.clear();
         self.errors.clear();
         self.statuses.clear();
-        self.pack = turn.pack;
-        for row in turn.rows {
+        for row in turn.rows.drain(..) {
             self.push(row);
         }
     }

@@ -6,7 +6,7 @@ use js_sys::{Array, Date, Object};
 use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Read options. Members that are functions or signals are the shell's business and are passed over; a `Date` becomes its
+/// Read options. Signals are the shell's business and are passed over; a `Date` becomes its
 /// milliseconds, a bigint a number.
 pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
     if value.is_undefined() || value.is_null() {
@@ -32,8 +32,12 @@ fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
     if let Some(date) = value.dyn_ref::<Date>() {
         return Ok(Value::Number(date.get_time()));
     }
-    if value.is_function() || name == "signal" {
+    if name == "signal" {
         return Ok(Value::Nothing);
+    }
+    if value.is_function() {
+        // No option of Rust's is a function: an empty list is of no type that any of them wants.
+        return Ok(Value::List(Vec::new()));
     }
     if matches!(name, "start" | "filter" | "amqp" | "extra" | "headers") && value.is_object() && !Array::is_array(value) {
         return options(value);

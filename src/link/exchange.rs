@@ -42,11 +42,6 @@ impl Exchange {
         // A pause ends with the error of its limit, which says nothing new.
         let _ = Answer { id: self.0.pause(span), port: Some(self.0.clone()) }.await;
     }
-
-    /// Wait for a confirmation that the session was told to expect.
-    pub fn expect(&self, id: WaitId) -> Answer {
-        Answer { id, port: Some(self.0.clone()) }
-    }
 }
 
 /// An answer to come. Dropping it withdraws the question.

@@ -291,6 +291,7 @@ impl Machine {
             }
             State::Asking { .. } | State::Opening { .. } | State::Greeting { .. } => {
                 self.drop_socket();
+                let error = if error.kind == Kind::ConnectionLost { never_up(error) } else { error };
                 self.attempt_failed(now, error, random, offline);
             }
             State::Idle | State::Waiting { .. } | State::Closed | State::Failed(_) => {}
@@ -490,6 +491,13 @@ impl Machine {
         self.pulse = Pulse::Probed { count, next: now + self.plan.ping };
         self.acts.push_back(Act::Probe);
     }
+}
+
+/// A link that is lost before it was up has failed to connect.
+fn never_up(mut error: Error) -> Error {
+    error.kind = Kind::ConnectFailed;
+    error.hint = Some("Something answers at that address, but closes the connection before the login: is it the broker's listener?".into());
+    error
 }
 
 #[cfg(test)]

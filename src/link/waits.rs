@@ -32,23 +32,23 @@ pub struct Waits {
 impl Waits {
     /// A question; it goes out with the next [`Waits::to_send`].
     pub fn ask(&mut self, request: Request, deadline: Time) -> WaitId {
-        self.insert(Some(request), deadline, false)
+        self.insert(Some(request), deadline)
     }
 
-    /// A confirmation that the session has been told to wait for.
-    pub fn expect(&mut self, deadline: Time) -> WaitId {
-        self.insert(None, deadline, true)
+    /// A number that no question has had; for confirmations, which are watched elsewhere.
+    pub fn next_id(&mut self) -> WaitId {
+        self.last = self.last.wrapping_add(1);
+        WaitId(self.last)
     }
 
     /// A pause: its answer is an error of kind timeout, which the waiting task ignores.
     pub fn pause(&mut self, until: Time) -> WaitId {
-        self.insert(None, until, false)
+        self.insert(None, until)
     }
 
-    fn insert(&mut self, request: Option<Request>, deadline: Time, sent: bool) -> WaitId {
-        self.last = self.last.wrapping_add(1);
-        let id = WaitId(self.last);
-        self.waits.push(Wait { id, request, sent, deadline, answer: None, waker: None });
+    fn insert(&mut self, request: Option<Request>, deadline: Time) -> WaitId {
+        let id = self.next_id();
+        self.waits.push(Wait { id, request, sent: false, deadline, answer: None, waker: None });
         id
     }
 
@@ -59,18 +59,10 @@ impl Waits {
         Some((wait.id, wait.request.as_ref()?))
     }
 
-    /// The link is gone: questions are put again on the next one; confirmations that were expected never come.
+    /// The link is gone: questions are put again on the next one.
     pub fn link_lost(&mut self) {
         for wait in &mut self.waits {
-            if wait.sent && wait.answer.is_none() {
-                if wait.request.is_some() {
-                    wait.sent = false;
-                } else {
-                    let lost = Error::new(Kind::ConnectionLost, "the link was lost before the broker confirmed");
-                    wait.answer = Some(Err(lost));
-                    wake(wait);
-                }
-            }
+            wait.sent = false;
         }
     }
 
@@ -141,15 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn questions_outlive_the_link_and_confirmations_do_not() {
+    fn questions_outlive_the_link() {
         let mut waits = Waits::default();
         let question = waits.ask(request(), Time(100));
-        let confirmation = waits.expect(Time(100));
+        assert_ne!(waits.next_id(), question);
         assert_eq!(waits.to_send().map(|(id, _)| id), Some(question));
         assert!(waits.to_send().is_none());
         waits.link_lost();
         assert_eq!(waits.to_send().map(|(id, _)| id), Some(question), "asked again");
-        assert_eq!(waits.poll(confirmation, Waker::noop()).unwrap().unwrap_err().kind, Kind::ConnectionLost);
         assert!(waits.poll(question, Waker::noop()).is_none());
         waits.tick(Time(100));
         assert_eq!(waits.poll(question, Waker::noop()).unwrap().unwrap_err().kind, Kind::Timeout);

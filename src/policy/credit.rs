@@ -1,10 +1,10 @@
 //! How much a standing consumer asks for: never more than there is room for, and in large pieces.
 
 /// How many messages to ask for now, or `None` to wait. `limit` is what may be held and asked for together; a refill
-/// comes when half of it or less is on its way, and then asks for all the room there is.
+/// comes when half of it is free, and then asks for all the room there is.
 pub fn refill(limit: u32, held: u32, asked: u32) -> Option<u32> {
     let room = limit.saturating_sub(held).saturating_sub(asked);
-    (room > 0 && asked <= limit >> 1).then_some(room)
+    (room > 0 && room >= limit >> 1).then_some(room)
 }
 
 /// The share of one partition of a consumer's limit: at least 1.

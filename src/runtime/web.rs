@@ -31,6 +31,8 @@ pub(crate) type Listener = Box<dyn Fn(Event<'_>, &JsValue)>;
 pub(crate) struct Hooks {
     /// Wraps a function so that a trap in it is noticed.
     pub guard: Function,
+    /// Is told of every socket that is used.
+    pub live: Function,
     /// The application's socket factory, or undefined.
     pub socket: JsValue,
 }

@@ -76,7 +76,8 @@ impl<'a> Pending<'a> {
 
     async fn run(self) -> Result<Value, Refusal> {
         let exchange = &self.api.exchange;
-        let end = exchange.0.now().mono + limits::REQUEST;
+        // A server without JetStream answers 503 too: that is not waited for as long as a leader is.
+        let begun = exchange.0.now().mono;
         let mut answer = self.answer;
         let mut pause = limits::NOT_NOW_FIRST;
         loop {
@@ -86,7 +87,8 @@ impl<'a> Pending<'a> {
             };
             // No responders, no leader at present, temporarily unavailable: ordinary weather in a cluster.
             let weather = matches!(refusal, Refusal::Api(503 | 10008 | 10009 | 10004 | 10007 | 10118 | 10119, _));
-            if !weather || exchange.0.now().mono + pause >= end {
+            let limit = if refusal.code() == 503 { limits::NO_RESPONDERS } else { limits::REQUEST };
+            if !weather || exchange.0.now().mono + pause >= begun + limit {
                 return Err(refusal);
             }
             exchange.pause(pause).await;
@@ -101,8 +103,9 @@ fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) 
     if reply.status != 0 {
         return Err(Refusal::Api(reply.status, "no responders".into()));
     }
-    let Some(value) = exchange.0.json().read(&reply.body) else {
-        let error = Error::new(Kind::Protocol, "JetStream answered with something that is not JSON");
+    let Some(value @ Value::Map(_)) = exchange.0.json().read(&reply.body) else {
+        let error = Error::new(Kind::Protocol, "JetStream answered with something that is not a JSON object")
+            .hint("Another program answers on the JetStream API's subjects.");
         return Err(Refusal::Link(error.said(String::from_utf8_lossy(&reply.body).chars().take(200).collect::<String>())));
     };
     let error = value.get("error");

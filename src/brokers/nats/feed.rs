@@ -56,14 +56,15 @@ struct Open {
 pub struct Pulls {
     open: Vec<Open>,
     last: u32,
-    /// Outstanding messages: the open pulls' and those of `deferred`.
-    asked: u32,
     /// To be pulled when the pause is over.
     deferred: Option<(Ask, Time)>,
     pause_until: Option<Time>,
     pauses: u32,
     heard: Option<Time>,
-    checking: bool,
+    /// The server was asked whether the group is there; until when it may answer.
+    checking: Option<Time>,
+    /// Pulls were given up without the server's word that they are dead: they must not be served any more.
+    renew: bool,
     /// The next message alone is larger than the byte limit: ask for one without a limit.
     oversize: bool,
     /// The group's own limit of a pull, where it has one.
@@ -73,13 +74,18 @@ pub struct Pulls {
 impl Pulls {
     /// How many messages have been asked for and not come.
     pub fn asked(&self) -> u32 {
-        self.asked
+        let deferred = self.deferred.map_or(0, |(ask, _)| ask.messages);
+        self.open.iter().fold(deferred, |sum, open| sum.saturating_add(open.left))
+    }
+
+    /// Whether the subscription has to be made anew, so that pulls that were given up bring nothing.
+    pub fn take_renew(&mut self) -> bool {
+        std::mem::take(&mut self.renew)
     }
 
     /// Ask for messages. `None` while there is a pause; the ask is kept for its end.
     pub fn ask(&mut self, now: Time, ask: Ask) -> Option<Pull> {
-        self.asked = self.asked.saturating_add(ask.messages);
-        if self.pause_until.is_some_and(|until| until > now) || self.checking {
+        if self.pause_until.is_some_and(|until| until > now) || self.checking.is_some() {
             self.defer(now, ask);
             return None;
         }
@@ -106,7 +112,6 @@ impl Pulls {
             (false, most) => (ask.messages.min(most.unwrap_or(u32::MAX)), ask.bytes),
         };
         self.oversize = false;
-        self.asked = self.asked.saturating_sub(ask.messages.saturating_sub(batch));
         let expires = match ask.wait {
             Wait::No => None,
             Wait::For(span) => Some(Millis(span.0.max(1))),
@@ -125,16 +130,20 @@ impl Pulls {
     pub fn message(&mut self, now: Time) -> Effect {
         self.heard = Some(now);
         self.pauses = 0;
-        self.asked = self.asked.saturating_sub(1);
         if let Some(open) = self.open.iter_mut().find(|open| open.left > 0) {
             open.left = open.left.saturating_sub(1);
         }
-        if self.asked == 0 && !self.open.is_empty() {
-            let ends = self.open.iter().any(|open| open.wait != Wait::Standing);
-            self.open.clear();
-            return if ends { Effect::Over } else { Effect::Nothing };
+        self.full()
+    }
+
+    /// A pull that is served in full says nothing: when nothing is left of any, all are over.
+    fn full(&mut self) -> Effect {
+        if self.open.is_empty() || self.open.iter().any(|open| open.left > 0) {
+            return Effect::Nothing;
         }
-        Effect::Nothing
+        let ends = self.open.iter().any(|open| open.wait != Wait::Standing);
+        self.open.clear();
+        if ends { Effect::Over } else { Effect::Nothing }
     }
 
     /// A status came for a pull. `pending` is the number of messages it had left, where the server told.
@@ -152,7 +161,7 @@ impl Pulls {
             }
             (409, None) if starts(b"Consumer Deleted") => {
                 self.again(now, limits::REQUEST);
-                self.check()
+                self.check(now)
             }
             (409, None) if starts(b"Exceeded MaxWaiting") => {
                 self.again(now, Millis(1000));
@@ -168,7 +177,7 @@ impl Pulls {
             (409, None) if starts(b"Consumer is push") => Effect::Refused("the group is a push consumer"),
             (503, _) => {
                 self.backoff(now);
-                self.check()
+                self.check(now)
             }
             (400, _) => Effect::Refused("the broker did not understand a pull"),
             (412 | 423, _) => Effect::Refused("the group wants pulls that this client does not make"),
@@ -178,35 +187,44 @@ impl Pulls {
 
     fn over(&mut self, at: usize, text: &[u8], pending: Option<u32>) -> Effect {
         let open = self.open.remove(at);
-        self.asked = self.asked.saturating_sub(pending.unwrap_or(open.left));
-        if self.open.is_empty() && self.deferred.is_none() {
-            self.asked = 0;
+        // Which pull a message was for is not known, only the sum: what this one had left in truth corrects the others.
+        let pending = pending.unwrap_or(open.left);
+        let mut more = open.left.saturating_sub(pending);
+        let mut less = pending.saturating_sub(open.left);
+        for other in &mut self.open {
+            let taken = less.min(other.left);
+            other.left = other.left.saturating_sub(taken).saturating_add(more);
+            less = less.saturating_sub(taken);
+            more = 0;
         }
         if open.left == open.batch && text.starts_with(b"Message Size Exceeds") {
             self.oversize = true;
         }
-        if open.wait == Wait::Standing { Effect::Room } else { Effect::Over }
+        let effect = if open.wait == Wait::Standing { Effect::Room } else { Effect::Over };
+        if self.full() == Effect::Over { Effect::Over } else { effect }
     }
 
-    fn check(&mut self) -> Effect {
-        if self.checking {
+    fn check(&mut self, now: Time) -> Effect {
+        if self.checking.is_some() {
             return Effect::Nothing;
         }
-        self.checking = true;
+        self.checking = Some(now + limits::REQUEST);
         Effect::Check
     }
 
     /// The group is still there: what was asked for is asked for again.
     pub fn checked(&mut self, now: Time) {
-        self.checking = false;
-        self.again(now, Millis(0));
-        self.pause_until = Some(now);
+        if self.checking.take().is_some() {
+            self.again(now, Millis(0));
+            self.pause_until = Some(now);
+        }
     }
 
     /// Nobody could say: try again later.
     pub fn unchecked(&mut self, now: Time) {
-        self.checking = false;
-        self.backoff(now);
+        if self.checking.take().is_some() {
+            self.backoff(now);
+        }
     }
 
     fn backoff(&mut self, now: Time) {
@@ -223,11 +241,11 @@ impl Pulls {
         let end = self.open.iter().map(|open| open.over_at).max();
         let messages = self.open.iter().fold(0u32, |sum, open| sum.saturating_add(open.left));
         self.open.clear();
+        self.renew = true;
         if let Some(end) = end {
             let wait = if standing { Wait::Standing } else { Wait::For(end.since(now)) };
             self.defer(now, Ask { messages, bytes: 0, wait });
         }
-        self.asked = self.deferred.map_or(0, |(ask, _)| ask.messages);
     }
 
     /// The connection is gone, and the pulls with it. What was asked for with an end is over; the rest is asked for
@@ -248,8 +266,8 @@ impl Pulls {
 
     /// When it wants [`Pulls::tick`].
     pub fn deadline(&self) -> Option<Time> {
-        if self.checking {
-            return None;
+        if self.checking.is_some() {
+            return self.checking;
         }
         let resume = self.deferred.and(self.pause_until);
         let ends = self.open.iter().map(|open| open.over_at + limits::REQUEST).min();
@@ -259,12 +277,16 @@ impl Pulls {
     /// When two heartbeats have been missed.
     fn silence(&self) -> Option<Time> {
         let beats = self.open.iter().any(|open| open.wait == Wait::Standing);
-        self.heard.filter(|_| beats && self.asked > 0).map(|heard| heard + limits::PULL_HEARTBEAT + limits::PULL_HEARTBEAT)
+        self.heard.filter(|_| beats && self.asked() > 0).map(|heard| heard + limits::PULL_HEARTBEAT + limits::PULL_HEARTBEAT)
     }
 
     /// Time has passed. A pull may be due now, and something may have happened.
     pub fn tick(&mut self, now: Time) -> (Option<Pull>, Effect) {
-        if self.checking || self.deadline().is_none_or(|deadline| deadline > now) {
+        if self.deadline().is_none_or(|deadline| deadline > now) {
+            return (None, Effect::Nothing);
+        }
+        if self.checking.is_some() {
+            self.unchecked(now);
             return (None, Effect::Nothing);
         }
         if let Some(silence) = self.silence().filter(|silence| *silence <= now) {
@@ -272,13 +294,11 @@ impl Pulls {
                 // The page was asleep: what the server sent meanwhile is still to be read.
                 self.heard = Some(now);
             } else {
-                return (None, self.check());
+                return (None, self.check(now));
             }
         }
         let before = self.open.len();
-        let ended: u32 = self.open.iter().filter(|open| open.over_at + limits::REQUEST <= now).map(|open| open.left).sum();
         self.open.retain(|open| open.over_at + limits::REQUEST > now);
-        self.asked = self.asked.saturating_sub(ended);
         let effect = if self.open.len() < before { Effect::Over } else { Effect::Nothing };
         if self.pause_until.is_some_and(|until| until <= now) {
             self.pause_until = None;

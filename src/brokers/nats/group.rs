@@ -20,7 +20,8 @@ const ENDLESS: u32 = u32::MAX;
 pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
     let mut asked = Vec::new();
     for place in &facts.places {
-        let start = match spec.start {
+        let resume = spec.resume.iter().find(|(partition, _)| *partition == place.partition);
+        let start = match resume.map_or(spec.start, |(_, sequence)| Start::Sequence(*sequence)) {
             Start::LastMessages(0) => Start::Next,
             Start::LastMessages(count) => {
                 let (first, last) = station::range(api, place).await?;

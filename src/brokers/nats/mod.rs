@@ -14,6 +14,7 @@ pub mod group;
 pub mod head;
 pub mod info;
 pub mod names;
+pub mod receipt;
 pub mod session;
 pub mod station;
 pub mod token;

@@ -12,9 +12,10 @@
 use super::feed::{Effect, Pull, Pulls};
 use super::info::{self, Complaint, Info};
 use super::wire::{self, Deframer, Frame, Home, Msg};
-use super::{head, names, token};
+use super::{head, names, receipt, token};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Fault, Kind};
+use crate::base::limits;
 use crate::base::id::{parse_base36, push_base36, random_id};
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
@@ -45,7 +46,8 @@ struct Route {
     station: String,
     stream: String,
     subject: String,
-    checking: bool,
+    /// The server was asked whether the stream is there; until when it may answer.
+    checking: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub struct NatsSession {
     /// Questions on the wire, with their subjects: a refused one gets no other answer.
     questions: Vec<(WaitId, String)>,
     jitter: u32,
+    /// End of the reply subject that is being written; one buffer for all.
+    name: Vec<u8>,
     outputs: VecDeque<Output>,
 }
 
@@ -110,6 +114,7 @@ impl NatsSession {
             last_check: 0,
             questions: Vec::new(),
             jitter: 0,
+            name: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -253,7 +258,7 @@ impl NatsSession {
             let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
             return self.answer(now, name, part(&msg.head), part(&msg.data), out);
         }
-        let Some(feed_id) = self.feed_of(msg.sid) else {
+        let Some((feed_id, present)) = self.feed_of(msg.sid) else {
             // A message for a feed that is closed: give it back at once, so that another member gets it.
             if token::parse(part(&msg.reply)).is_some() {
                 wire::push_pub(out.acks(now.mono), &[part(&msg.reply)], &[], b"-NAK", 0);
@@ -262,7 +267,8 @@ impl NatsSession {
         };
         if let Some(token) = token::parse(part(&msg.reply)) {
             if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
-                let effect = feed.pulls.message(now.mono);
+                // What an older subscription brings is no longer counted as asked for.
+                let effect = if present { feed.pulls.message(now.mono) } else { Effect::Nothing };
                 let span = |range: &std::ops::Range<usize>| Span {
                     at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
                     len: u32::try_from(range.len()).unwrap_or(u32::MAX),
@@ -282,6 +288,9 @@ impl NatsSession {
             }
             return;
         }
+        if !present {
+            return;
+        }
         let head = part(&msg.head);
         let code = wire::status(head);
         let pull = part(&msg.subject).rsplit(|byte| *byte == b'.').next().and_then(parse_base36);
@@ -296,13 +305,13 @@ impl NatsSession {
         }
     }
 
-    /// The feed behind a subscription, if it is not closed.
-    fn feed_of(&self, sid: u32) -> Option<FeedId> {
+    /// The feed behind a subscription, if it is not closed, and whether the subscription is its present one.
+    fn feed_of(&self, sid: u32) -> Option<(FeedId, bool)> {
         let number = sid.checked_sub(FEED_SIDS)?;
         let index = number >> EPOCH_BITS;
         let feed = self.feeds.get(index as usize)?;
         let age = |epoch: u32| epoch.wrapping_sub(feed.first_epoch) & EPOCH_MASK;
-        (age(number) <= age(feed.epoch)).then_some(FeedId(index))
+        (age(number) <= age(feed.epoch)).then_some((FeedId(index), age(number) == age(feed.epoch)))
     }
 
     fn effect(&mut self, id: FeedId, effect: Effect, out: &mut Outbox) {
@@ -320,10 +329,29 @@ impl NatsSession {
             }
             Effect::Refused(why) => {
                 let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
-                let error = Error::new(Kind::Rejected, why).at(&station);
+                let error = Error::new(Kind::Rejected, why).at(&station).hint("Choose another group, or make a consumer that this client can read.");
                 self.outputs.push_back(Output::FeedLost(id, error));
             }
         }
+        self.renew(id, out);
+    }
+
+    /// Pulls that were given up lose their subscription, so that the server serves them no more.
+    fn renew(&mut self, id: FeedId, out: &mut Outbox) {
+        if self.feeds.get_mut(id.0 as usize).is_some_and(|feed| feed.pulls.take_renew()) {
+            self.unsubscribe(id, out);
+        }
+    }
+
+    /// Without its subscription a pull gets nothing any more; the next pull makes a new one.
+    fn unsubscribe(&mut self, id: FeedId, out: &mut Outbox) {
+        let epoch = self.next_epoch(id.0 as usize);
+        let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
+        feed.subscribed = false;
+        if self.phase == Phase::Up {
+            wire::push_unsub(out.main(), sid(id, feed.epoch));
+        }
+        feed.epoch = epoch;
     }
 
     fn check(&mut self, out: &mut Outbox, subject: &str, check: Check) {
@@ -331,6 +359,10 @@ impl NatsSession {
         let mut name = vec![b'.', b'I'];
         push_base36(&mut name, u64::from(self.last_check));
         wire::push_pub(out.main(), &[subject.as_bytes()], &[self.inbox.as_bytes(), &name], b"", 0);
+        // Answers that never came are forgotten; few questions are open at a time.
+        if self.checks.len() >= 256 {
+            self.checks.remove(0);
+        }
         self.checks.push((self.last_check, check));
     }
 
@@ -347,20 +379,20 @@ impl NatsSession {
                 let id = parse_base36(id);
                 if let Some(at) = self.checks.iter().position(|(check, _)| id == Some(u64::from(*check))) {
                     let (_, check) = self.checks.swap_remove(at);
-                    self.checked(now, check, wire::status(head), body);
+                    self.checked(now, check, wire::status(head), body, out);
                 }
             }
-            Some(_) => self.receipt(name, head, body, out),
+            Some(_) => self.receipt(now, name, head, body, out),
             None => {}
         }
     }
 
-    fn checked(&mut self, now: Now, check: Check, status: u32, body: &[u8]) {
+    fn checked(&mut self, now: Now, check: Check, status: u32, body: &[u8], out: &mut Outbox) {
         let code = if status == 0 { self.json.read(body).map(|value| value.get("error").get("err_code").whole().unwrap_or(0)) } else { None };
         match check {
             Check::Route(id) => {
                 if let Some(route) = self.routes.get_mut(id.0 as usize) {
-                    route.checking = false;
+                    route.checking = None;
                     if code == Some(10059) {
                         let error = gone(&route.station, 10059);
                         self.outputs.push_back(Output::RouteLost(id, error));
@@ -378,12 +410,13 @@ impl NatsSession {
                     }
                     _ => feed.pulls.unchecked(now.mono),
                 }
+                self.renew(id, out);
             }
         }
     }
 
     /// An answer to a publish: `<slot>` or `<slot>-<generation>`.
-    fn receipt(&mut self, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
+    fn receipt(&mut self, now: Now, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
         let mut parts = name.splitn(2, |byte| *byte == b'-');
         let slot = parts.next().and_then(parse_base36).and_then(|slot| u32::try_from(slot).ok());
         let generation = parts.next().map_or(Some(0), parse_base36);
@@ -397,31 +430,24 @@ impl NatsSession {
             0 => {}
             503 => {
                 self.outputs.push_back(Output::NotNow(slot));
-                return self.suspect(head, out);
+                return self.suspect(now, head, out);
             }
             status => {
                 let error = Error::new(Kind::Rejected, "the broker refused the message").code(status);
                 return self.outputs.push_back(Output::Refused(slot, error));
             }
         }
-        let output = match ack(body) {
-            Some((sequence, duplicate)) => Output::Stored { slot, sequence, duplicate },
-            None => match self.json.read(body) {
-                Some(value) => refused(slot, &value),
-                None => Output::Refused(slot, unknown_answer()),
-            },
-        };
-        self.outputs.push_back(output);
+        self.outputs.push_back(receipt::read(slot, body, self.json));
     }
 
     /// The first "nobody listens" for a route asks whether its stream still exists.
-    fn suspect(&mut self, head: &[u8], out: &mut Outbox) {
+    fn suspect(&mut self, now: Now, head: &[u8], out: &mut Outbox) {
         let subject = wire::field(head, "Nats-Subject").map(|subject| String::from_utf8_lossy(subject).into_owned());
         let mut streams = Vec::new();
         for (index, route) in &mut self.routes {
             // Servers before 2.12 do not name the subject: then every route is asked about.
-            if !route.checking && subject.as_ref().is_none_or(|subject| *subject == route.subject) {
-                route.checking = true;
+            if route.checking.is_none_or(|until| until <= now.mono) && subject.as_ref().is_none_or(|subject| *subject == route.subject) {
+                route.checking = Some(now.mono + limits::REQUEST);
                 streams.push((RouteId(index as u32), route.stream.clone()));
             }
         }
@@ -477,6 +503,7 @@ impl NatsSession {
             let Some(feed) = self.feeds.get_mut(index) else { continue };
             let (pull, effect) = feed.pulls.tick(now.mono);
             let id = FeedId(index as u32);
+            self.renew(id, out);
             if let Some(pull) = pull {
                 self.push_pull(out, id, pull);
             }
@@ -500,7 +527,7 @@ impl NatsSession {
         self.questions.clear();
         self.generations.clear();
         for (_, route) in &mut self.routes {
-            route.checking = false;
+            route.checking = None;
         }
         for (_, feed) in &mut self.feeds {
             feed.subscribed = false;
@@ -551,7 +578,7 @@ impl Session for NatsSession {
     }
 
     fn open_route(&mut self, place: &Place) -> RouteId {
-        let route = Route { station: place.station.clone(), stream: place.store.clone(), subject: place.address.clone(), checking: false };
+        let route = Route { station: place.station.clone(), stream: place.store.clone(), subject: place.address.clone(), checking: None };
         RouteId(self.routes.insert(route) as u32)
     }
 
@@ -565,13 +592,14 @@ impl Session for NatsSession {
 
     fn publish(&mut self, _now: Now, out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32) {
         let Some(route) = self.routes.get(route.0 as usize) else { return };
-        let mut name = [b'.'; 1].to_vec();
-        push_base36(&mut name, u64::from(slot.0));
+        self.name.clear();
+        self.name.push(b'.');
+        push_base36(&mut self.name, u64::from(slot.0));
         if let Some(generation) = self.generations.get(slot.0 as usize).filter(|generation| **generation > 0) {
-            name.push(b'-');
-            push_base36(&mut name, u64::from(*generation));
+            self.name.push(b'-');
+            push_base36(&mut self.name, u64::from(*generation));
         }
-        wire::push_pub(out.main(), &[route.subject.as_bytes()], &[self.inbox.as_bytes(), &name], message, head as usize);
+        wire::push_pub(out.main(), &[route.subject.as_bytes()], &[self.inbox.as_bytes(), &self.name], message, head as usize);
     }
 
     fn forget(&mut self, slot: Slot) {
@@ -628,21 +656,9 @@ impl Session for NatsSession {
     }
 
     fn withdraw(&mut self, _now: Now, out: &mut Outbox, id: FeedId) {
-        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
-        if feed.pulls.is_idle() && feed.pulls.asked() == 0 && !feed.subscribed {
-            return;
-        }
-        feed.pulls.withdraw();
-        if feed.subscribed {
-            // Without its subscription a pull gets nothing any more; the next ask makes a new one.
-            feed.subscribed = false;
-            if self.phase == Phase::Up {
-                wire::push_unsub(out.main(), sid(id, feed.epoch));
-            }
-            let epoch = self.next_epoch(id.0 as usize);
-            if let Some(feed) = self.feeds.get_mut(id.0 as usize) {
-                feed.epoch = epoch;
-            }
+        if let Some(feed) = self.feeds.get_mut(id.0 as usize) {
+            feed.pulls.withdraw();
+            self.unsubscribe(id, out);
         }
     }
 
@@ -698,53 +714,6 @@ fn delay_body(span: Millis) -> Vec<u8> {
     push_decimal(&mut body, span.nanos());
     body.push(b'}');
     body
-}
-
-/// A `PubAck` without the JSON reader: sequence and whether it was a duplicate. `None` for anything unusual.
-fn ack(body: &[u8]) -> Option<(u64, bool)> {
-    const SEQ: &[u8] = b"\"seq\":";
-    if !body.starts_with(b"{\"stream\":") {
-        return None;
-    }
-    // A stream's name has no quote in it, so the first one that follows by SEQ is the real one.
-    let at = body.windows(SEQ.len()).position(|window| window == SEQ)?.saturating_add(SEQ.len());
-    let rest = body.get(at..)?.trim_ascii_start();
-    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    let sequence = parse_decimal(rest.get(..end)?).filter(|sequence| *sequence > 0)?;
-    match rest.get(end..)? {
-        b"}" => Some((sequence, false)),
-        b",\"duplicate\": true}" | b",\"duplicate\":true}" => Some((sequence, true)),
-        _ => None,
-    }
-}
-
-/// A `PubAck` that the fast path did not know.
-fn refused(slot: Slot, value: &Value) -> Output {
-    let error = value.get("error");
-    let code = error.get("err_code").whole().and_then(|code| u32::try_from(code).ok());
-    let Some(code) = code else {
-        return match (value.get("stream").text(), value.get("seq").whole()) {
-            (Some(_), Some(sequence)) if sequence > 0 => Output::Stored { slot, sequence, duplicate: value.get("duplicate").truth() },
-            _ => Output::Refused(slot, unknown_answer()),
-        };
-    };
-    let text = error.get("description").text().unwrap_or_default().to_string();
-    match code {
-        // Not decided yet, or too busy: not stored for now (jetstream.md section 3.2).
-        10158 | 10163 | 10167 | 10210 | 10211 => Output::NotNow(slot),
-        10054 | 10097 => Output::Refused(slot, Error::new(Kind::TooLarge, text).code(code).hint("The stream's own limit is smaller than the server's.")),
-        10077 | 10002 | 10047 | 10028 | 10023 => {
-            let full = Error::new(Kind::Rejected, text).code(code).retryable(true).hint("The station or the server is full; try again when messages have gone.");
-            Output::Refused(slot, full)
-        }
-        _ => Output::Refused(slot, Error::new(Kind::Rejected, text).code(code)),
-    }
-}
-
-fn unknown_answer() -> Error {
-    Error::new(Kind::Protocol, "something that is not a stream answered the message")
-        .hint("Another program listens on the station's subject.")
-        .maybe_delivered(false)
 }
 
 /// A stream or a durable that is not there any more.

@@ -71,6 +71,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
             _ => Ok(Parsed::OpenLine),
         };
     };
+    if end > LINE_MAX {
+        return Err(fault(LINE_MAX, "the end of a line"));
+    }
     let after = end.saturating_add(1);
     let line_end = match end.checked_sub(1).and_then(|at| bytes.get(at)) {
         Some(b'\r') => end.saturating_sub(1),
@@ -170,6 +173,9 @@ fn fault(at: usize, expected: &'static str) -> Fault {
     Fault { at, expected }
 }
 
+/// Bytes reserved at most on the server's word alone; more is added as it comes.
+const RESERVE: usize = 256 * 1024;
+
 /// Where a frame's bytes lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Home {
@@ -206,7 +212,7 @@ impl Deframer {
                 }
                 open => {
                     self.need = if let Parsed::Needs(need) = open { need } else { 0 };
-                    self.carry.reserve(self.need.saturating_sub(rest.len()).max(rest.len()));
+                    self.carry.reserve(self.need.min(RESERVE).max(rest.len()));
                     self.carry.extend_from_slice(rest);
                     *at = chunk.len();
                     Ok(None)
@@ -243,7 +249,7 @@ impl Deframer {
                 }
                 Parsed::Needs(need) => {
                     self.need = need;
-                    self.carry.reserve(need.saturating_sub(self.carry.len()));
+                    self.carry.reserve(need.saturating_sub(self.carry.len()).min(RESERVE));
                 }
                 Parsed::OpenLine => {}
             }

@@ -90,6 +90,13 @@ impl Inner {
         }
     }
 
+    /// Should the wasm fail, somebody else has to close it.
+    fn live(&self, socket: &JsValue) {
+        if let Some(runtime) = self.runtime.upgrade() {
+            let _ = runtime.hooks.live.call1(&JsValue::UNDEFINED, socket);
+        }
+    }
+
     fn opened(&self) {
         self.opened.set(true);
         self.tell(Event::Opened { generation: self.generation }, &JsValue::UNDEFINED);
@@ -156,6 +163,7 @@ impl Inner {
         socket.set_onmessage(on_message.as_ref());
         socket.set_onclose(on_close.as_ref());
         socket.set_onerror(on_error.as_ref());
+        self.live(&socket);
         let is_open = socket.ready_state() == WebSocket::OPEN;
         *self.pipe.borrow_mut() = Pipe::Web { socket, own, closures: [open, message, close, error] };
         if is_open {
@@ -213,6 +221,7 @@ impl Inner {
         let (Some(reader), Some(writer)) = (part("readable", "getReader"), part("writable", "getWriter")) else {
             return self.fail(Error::argument("socket gave streams that are locked"));
         };
+        self.live(&reader);
         *self.pipe.borrow_mut() = Pipe::Streams { writer, reader: reader.clone() };
         self.opened();
         let error = loop {
