@@ -3,13 +3,13 @@
 import { $, compact, int, nextTask, read, readNumber } from './dom.js';
 import { describe, showError } from './errors.js';
 import { count } from './rates.js';
-import { beforeClose } from './session.js';
+import { beforeClose } from './link.js';
 import { refreshSoon } from './stations.js';
 import { get } from './store.js';
 import { note } from './timeline.js';
 
 /** Messages in one batch: many, since the link runs dry at the end of each; not all, since their texts are made at once. */
-const BATCH = 5000;
+const BATCH = 2000;
 /** With a pace, a batch leaves this often. */
 const BEAT_MS = 100;
 
@@ -48,7 +48,7 @@ async function run(plan, producer, signal, show) {
       show(stored + done, failed);
     };
     try {
-      await producer.produceBatch(texts(plan, from, n), compact({ partitionKey: plan.partitionKey, onProgress, signal }));
+      await producer.produceBatch(texts(plan, from, n), compact({ partitionKey: plan.partitionKey, onProgress }));
       onProgress(n);
       stored += n;
     } catch (error) {
@@ -81,7 +81,6 @@ async function send(form) {
   const bar = $('#burst-progress');
   const text = $('#burst-note');
   const stop = new AbortController();
-  cancel = () => stop.abort();
   const station = get('station');
   const began = performance.now();
   const show = (stored) => {
@@ -92,7 +91,13 @@ async function send(form) {
   };
   show(0);
   bar.dataset.state = 'running';
-  const producer = await get('connection').producer(station);
+  // With ids a burst survives a lost link: what has no outcome is sent again and stored once.
+  const producer = await get('connection').producer(station, { autoMsgId: true });
+  // The batch that is under way may finish; with the link down the producer ends it. Cheaper than a signal on every message.
+  cancel = () => {
+    stop.abort();
+    producer.destroy().catch(() => {});
+  };
   try {
     const { stored, failed, first } = await run(plan, producer, stop.signal, show);
     const seconds = (performance.now() - began) / 1000;
@@ -117,7 +122,7 @@ export function setUpBurst() {
   const form = $('#burst-form');
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
-    if (cancel !== undefined) return;
+    if ($('#burst').disabled) return;
     showError('#burst-error');
     $('#burst').disabled = true;
     $('#burst-cancel').disabled = false;

@@ -66,7 +66,7 @@ function producing() {
     const text = template.includes('{n}') ? `\`${template.replace(/[`\\$]/g, '\\$&').replaceAll('{n}', '${i + 1}')}\`` : quote(template);
     const padded = size > 0 ? `${text}.padEnd(${size}, '.')` : text;
     const options = partitionKey === undefined ? '' : `\n  partitionKey: ${quote(partitionKey)},`;
-    return `const producer = await station.producer();
+    return `const producer = await station.producer({ autoMsgId: true });
 const messages = Array.from(
   { length: ${number(count)} },
   (_, i) => ${padded},

@@ -2,7 +2,7 @@
 
 import { $, $$, compact, read } from './dom.js';
 import { busy } from './errors.js';
-import * as session from './session.js';
+import * as link from './link.js';
 import { createStation } from './stations.js';
 import { startListening } from './listen.js';
 import { recall, remember } from './theme.js';
@@ -23,18 +23,18 @@ export function setUpConnect() {
     event.preventDefault();
     busy($('#connect'), $('#connect-error'), async () => {
       const options = natsOptions(form);
-      await session.open(options);
+      await link.open(options);
       remember(LAST_URL, options.url);
     });
   });
   $('#start-memory').addEventListener('click', (event) => {
     busy(event.currentTarget, $('#memory-error'), async () => {
-      await session.open({ broker: 'memory' });
+      await link.open({ broker: 'memory' });
       await createStation(FIRST_STATION.name, FIRST_STATION.options);
       await startListening({});
     });
   });
-  $('#disconnect').addEventListener('click', () => session.close());
+  $('#disconnect').addEventListener('click', () => link.close());
 }
 
 function natsOptions(form) {

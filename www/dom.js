@@ -1,4 +1,4 @@
-// The few helpers every module of the console uses to build and read the page. Knows nothing of brokers.
+// The few functions every module of the console uses to build and read the page. Knows nothing of brokers.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];

@@ -4,7 +4,7 @@ import { $, clock, compact, nextTask, read, readNumber } from './dom.js';
 import { busy, toast } from './errors.js';
 import * as log from './log.js';
 import { count } from './rates.js';
-import { beforeClose } from './session.js';
+import { beforeClose } from './link.js';
 import { get, set, watch } from './store.js';
 import { note } from './timeline.js';
 

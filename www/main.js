@@ -10,7 +10,7 @@ import { setUpList } from './list.js';
 import { setUpListen } from './listen.js';
 import { setUpProduce } from './produce.js';
 import { setUpRates } from './rates.js';
-import { prepare } from './session.js';
+import { prepare } from './link.js';
 import { setUpStations } from './stations.js';
 import { get, set, watch } from './store.js';
 import { toggleTheme } from './theme.js';

@@ -9,7 +9,7 @@ const state = {
   /** The options it was made with, for the code panel. */
   connectOptions: undefined,
   link: { phase: 'idle', text: 'Not connected', note: '' },
-  /** Names known in this session or told by the broker; the chosen one; the options it was created with here. */
+  /** Names known to this page or told by the broker; the chosen one; the options it was created with here. */
   stations: [],
   station: undefined,
   stationOptions: {},

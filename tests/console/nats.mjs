@@ -22,10 +22,11 @@ async function closedPort() {
   return port;
 }
 
-async function create(page, name, fields = {}) {
+/** Kept on disk where the server is killed, else in its memory. */
+async function create(page, name, { storage = 'memory', ...fields } = {}) {
   await page.click('#new-station');
   await page.fill('#station-form [name=name]', name);
-  await page.selectOption('#station-form [name=storageType]', 'memory');
+  await page.selectOption('#station-form [name=storageType]', storage);
   for (const [field, value] of Object.entries(fields)) await page.fill(`#station-form [name=${field}]`, value);
   await page.click('#station-create');
   await page.waitForFunction((wanted) => document.querySelector('#station').value === wanted, name);
@@ -95,10 +96,7 @@ export async function nats_a_refused_connection_says_so({ page, server }) {
 
 export async function nats_a_killed_server_shows_in_the_timeline_and_messages_go_on({ page, server, broker }) {
   await connect(page, server, broker.url);
-  await page.click('#new-station');
-  await page.fill('#station-form [name=name]', 'console-kill');
-  await page.click('#station-create');
-  await page.waitForFunction(() => document.querySelector('#station').value === 'console-kill');
+  await create(page, 'console-kill', { storage: 'disk' });
   await listen(page);
   await produce(page, 'before');
   await onBoard(page, 1);
@@ -109,4 +107,32 @@ export async function nats_a_killed_server_shows_in_the_timeline_and_messages_go
   await shows(page, '#timeline', /Connected again/);
   await produce(page, 'after');
   await shows(page, '.line', 'after');
+}
+
+export async function nats_a_burst_survives_a_killed_server({ page, server, broker }) {
+  await connect(page, server, broker.url);
+  await create(page, 'console-survive', { storage: 'disk' });
+  await burst(page, 30_000);
+  await page.waitForFunction(() => Number(document.querySelector('#burst-progress').getAttribute('aria-valuenow')) > 10);
+  await broker.kill();
+  assert.ok(await page.isEnabled('#burst-cancel'), 'the burst was over before the server was killed');
+  await broker.restart();
+  await shows(page, '#burst-note', /^30,000 stored in/);
+  await shows(page, '#station-facts', /messages\s*30,000/);
+}
+
+export async function nats_a_burst_is_cancelled_while_the_server_is_down({ page, server, broker }) {
+  await connect(page, server, broker.url);
+  await create(page, 'console-cancel', { storage: 'disk' });
+  await burst(page, 500_000);
+  await page.waitForFunction(() => /^[1-9]/.test(document.querySelector('#burst-note').textContent));
+  await broker.kill();
+  try {
+    await page.click('#tab-line');
+    await shows(page, '#timeline', /Link lost/);
+    await page.click('#burst-cancel');
+    await shows(page, '#burst-note', /^Cancelled: [\d,]+ of 500,000 stored/);
+  } finally {
+    await broker.restart();
+  }
 }

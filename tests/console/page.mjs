@@ -7,7 +7,8 @@ import { serve } from '../../scripts/lib/static.mjs';
 /** The header that www/README.md documents. The page's own policy stands beside it, so both must let everything through. */
 export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-export const site = (www, pkg) => serve(pkg === undefined ? { '/www': www } : { '/www': www, '/pkg': pkg }, { csp: POLICY });
+/** The folders as they are served: URL prefix to folder. */
+export const site = (mounts) => serve(mounts, { csp: POLICY });
 
 export async function open(context = {}) {
   const opened = await openPage({ context: { viewport: { width: 1280, height: 800 }, ...context } });

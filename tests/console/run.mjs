@@ -36,8 +36,10 @@ async function row(name, run) {
   }
 }
 
-const server = await site(join(root, 'www'), pkg);
-const bare = await site(join(root, 'www'), undefined);
+const www = join(root, 'www');
+const server = await site({ '/www': www, '/pkg': pkg });
+const published = await site({ '/': www, '/pkg': pkg });
+const bare = await site({ '/www': www });
 const broker = await startNats();
 const locked = await startNats({ extra: 'authorization { user: "ada", password: "loveless" }' });
 try {
@@ -47,14 +49,14 @@ try {
     await row(name.replaceAll('_', ' '), async () => {
       const page = await open();
       try {
-        await run({ ...page, server, bare, broker, locked });
+        await run({ ...page, server, published, bare, broker, locked });
       } finally {
         await page.close();
       }
     });
   }
 } finally {
-  await Promise.all([server.close(), bare.close(), broker.stop(), locked.stop()]);
+  await Promise.all([server.close(), published.close(), bare.close(), broker.stop(), locked.stop()]);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
