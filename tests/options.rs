@@ -55,11 +55,11 @@ fn nonsense_is_refused_in_every_option() {
         let error = match what {
             "connect" => options::connect(given, false, false).err(),
             "station" => options::station(given, Broker::Nats).err(),
-            "producer" => options::producer(given, false).err(),
+            "producer" => options::producer(given, false, Broker::Nats).err(),
             "produce" => options::produce(given, false, false).err(),
-            "consumer" => options::consumer(given, "s", &[], NOW, "r").err(),
+            "consumer" => options::consumer(given, "s", &[], NOW, "r", Broker::Nats).err(),
             "fetch" => {
-                let (spec, _) = options::consumer(&Value::Nothing, "s", &[], NOW, "r").unwrap();
+                let (spec, _) = options::consumer(&Value::Nothing, "s", &[], NOW, "r", Broker::Nats).unwrap();
                 options::fetch(given, &spec, &[]).err()
             }
             "consume" => options::consume(given, false, &[]).err(),

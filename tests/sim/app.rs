@@ -6,7 +6,7 @@ use stationmaster::base::error::Error;
 use stationmaster::base::time::Millis;
 use stationmaster::base::value::{JsonReader, Value};
 use stationmaster::client::connection::Connection;
-use stationmaster::client::consumer::{FetchSpec, Prefetch, Scope};
+use stationmaster::client::consumer::{FetchSpec, Prefetch, Scope, Settle};
 use stationmaster::client::context::Context;
 use stationmaster::client::driver::Driver;
 use stationmaster::client::options;
@@ -188,7 +188,8 @@ impl App {
     }
 
     pub fn consumer(&self, station: &str, options: serde_json::Value) -> ConsumerId {
-        let (spec, _) = options::consumer(&value(&options), station, &[], self.driver.now(), "r").unwrap();
+        let (spec, _) =
+            options::consumer(&value(&options), station, &[], self.driver.now(), "r", self.driver.broker()).unwrap();
         let auto_ack = spec.group.auto_ack;
         let id = self.driver.open_consumer(spec);
         let reader = Reader {
@@ -281,17 +282,15 @@ impl App {
         op
     }
 
-    /// Say what becomes of the oldest message in hand.
-    pub fn settle(&self, verdict: Verdict) {
-        let Some(taken) = self.log.borrow_mut().taken.pop_front() else { return };
-        let op = self.op();
-        let said = self.consumers(|consumers, ctx| {
-            let Taken { consumer, partition, sequence, deliveries, ref token, .. } = taken;
-            consumers.settle(ctx, consumer, partition, token, sequence, deliveries, verdict, op, None)
-        });
-        if !matches!(said, Ok(false)) {
-            self.log.borrow_mut().ops.remove(&op);
-        }
+    /// Say what becomes of the oldest message in hand; with `confirm`, wait for the broker's word.
+    pub fn settle(&self, verdict: Verdict, confirm: bool) -> Option<OpId> {
+        let taken = self.log.borrow_mut().taken.pop_front()?;
+        let Taken { consumer, partition, sequence, deliveries, ref token, .. } = taken;
+        let settle = Settle { partition, token, sequence, deliveries, verdict, confirm };
+        let said = self.call(|core, now| core.settle(now, consumer, &settle));
+        let op = said.ok().flatten()?;
+        self.log.borrow_mut().ops.entry(op).or_insert(None);
+        Some(op)
     }
 
     pub fn flush(&self, producer: ProducerId) -> OpId {

@@ -167,7 +167,7 @@ fn what_is_held_is_kept_alive_while_something_is_taken() {
     for _ in 0..10 {
         stage.world.run_for(Millis(3_000));
         assert!(stage.app.take(id));
-        stage.app.settle(Verdict::Ack);
+        stage.app.settle(Verdict::Ack, false);
     }
     stage.world.run_for(Millis(5_000));
     assert_eq!(stage.done("g"), 10);
@@ -185,7 +185,7 @@ fn what_nobody_takes_is_given_back_to_somebody_who_does() {
     other.start(busy, false, 10).unwrap();
     let all = stage.world.wait(Millis(20_000), || {
         while other.take(busy) {
-            other.settle(Verdict::Ack);
+            other.settle(Verdict::Ack, false);
         }
         other.log.borrow().seen.len() == 10
     });
@@ -210,7 +210,7 @@ fn a_consumer_that_waits_for_long_still_gets_what_comes() {
         } else {
             while stage.app.take(id) {}
         }
-        stage.app.settle(Verdict::Ack);
+        stage.app.settle(Verdict::Ack, false);
         // A page in the background: its timers come late.
         for _ in 0..5 {
             stage.world.throttle(&stage.app.runtime, Millis(60_000));
@@ -233,7 +233,7 @@ fn a_consumer_that_waits_for_long_still_gets_what_comes() {
             stage.app.log.borrow().seen.len() > before
         });
         assert!(came, "nothing comes any more (handler: {handler})");
-        stage.app.settle(Verdict::Ack);
+        stage.app.settle(Verdict::Ack, false);
         let left = stage.app.leave(id);
         stage.wait(&stage.app, left, 10_000);
     }
@@ -267,7 +267,7 @@ fn deliveries_have_a_limit() {
         let counts: Vec<_> = stage.app.log.borrow().taken.iter().map(|taken| taken.deliveries).collect();
         assert_eq!(counts, [round, round]);
         // One is given back, the other's time runs out.
-        stage.app.settle(Verdict::Nack);
+        stage.app.settle(Verdict::Nack, false);
         stage.app.log.borrow_mut().taken.clear();
         stage.world.run_for(Millis(2_100));
     }
@@ -392,10 +392,34 @@ fn acks_leave_together() {
     stage.world.run_for(Millis(20));
     let (before, _) = stage.app.runtime.sent();
     while stage.app.take(id) {
-        stage.app.settle(Verdict::Ack);
+        stage.app.settle(Verdict::Ack, false);
     }
     stage.world.run_for(Millis(20));
     assert_eq!(stage.done("g"), 100);
     let writes = stage.app.runtime.sent().0 - before;
     assert!(writes <= 3, "{writes} writes for a hundred acks");
+}
+
+#[test]
+fn a_confirmed_ack_waits_for_the_brokers_word() {
+    let stage = stage();
+    let id = stage.consumer(&stage.app, json!({ "consumerGroup": "g" }));
+    stage.fill(3);
+    let fetched = stage.app.fetch(id, 3, 1_000, false, false).unwrap();
+    assert!(stage.wait(&stage.app, fetched, 100));
+    let good = stage.app.settle(Verdict::Ack, true).expect("it is not done yet");
+    assert_eq!((stage.app.log.borrow().ended(good), stage.done("g")), (None, 0));
+    assert!(stage.wait(&stage.app, good, 100) && stage.done("g") == 1);
+    // While the link is down it waits; when the link is back the broker's word is still waited for.
+    stage.world.set_down("ws://a", true);
+    stage.world.run_for(Millis(10));
+    let late = stage.app.settle(Verdict::Ack, true).expect("the link is down");
+    stage.world.run_for(Millis(500));
+    assert_eq!(stage.app.log.borrow().ended(late), None);
+    stage.world.set_down("ws://a", false);
+    assert!(stage.wait(&stage.app, late, 5_000) && stage.done("g") == 2);
+    // One that the broker never answers has a limit.
+    stage.world.half_open(&stage.app.runtime);
+    let lost = stage.app.settle(Verdict::Ack, true).expect("it waits");
+    assert!(!stage.wait(&stage.app, lost, 6_000));
 }

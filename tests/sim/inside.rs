@@ -152,7 +152,7 @@ impl Play {
                 2 => Verdict::Extend(None),
                 _ => Verdict::Ack,
             };
-            page.app.settle(verdict);
+            page.app.settle(verdict, self.random.chance(200));
         }
     }
 
@@ -190,7 +190,7 @@ impl Play {
             while first.app.log.borrow().readers[&first.consumer].ready && first.app.take(first.consumer) {}
             for page in &self.pages {
                 while !page.app.log.borrow().taken.is_empty() {
-                    page.app.settle(Verdict::Ack);
+                    page.app.settle(Verdict::Ack, false);
                 }
             }
             let logs =

@@ -53,6 +53,8 @@ struct Client {
 pub struct Server {
     pub door: Door,
     pub jetstream: bool,
+    /// It speaks as 2.10 does: no second INFO, no subject in a 503, a blank in receipts.
+    pub old: bool,
     pub max_payload: u64,
     pub faults: Faults,
     pub streams: BTreeMap<String, Stream>,
@@ -75,6 +77,7 @@ impl Server {
         Server {
             door: Door::Open,
             jetstream: true,
+            old: false,
             max_payload: 1_048_576,
             faults: Faults::default(),
             streams: BTreeMap::new(),
@@ -151,10 +154,11 @@ impl Server {
         let auth = if self.door == Door::Open { "" } else { "\"auth_required\":true," };
         let ldm = if leaving { "\"ldm\":true," } else { "" };
         let urls = serde_json::to_string(&self.connect_urls).unwrap();
+        let version = if self.old { "2.10.26\"" } else { "2.15.1\",\"api_lvl\":5" };
         let js = if self.jetstream { "\"jetstream\":true," } else { "" };
         format!(
-            "INFO {{\"server_id\":\"SIM\",\"server_name\":\"sim\",\"version\":\"2.15.1\",\"proto\":1,\"headers\":true,\
-             \"max_payload\":{},{auth}{js}{ldm}\"connect_urls\":{urls},\"client_id\":1,\"api_lvl\":5}} \r\n",
+            "INFO {{\"server_id\":\"SIM\",\"server_name\":\"sim\",\"version\":\"{version},\"proto\":1,\"headers\":true,\
+             \"max_payload\":{},{auth}{js}{ldm}\"connect_urls\":{urls},\"client_id\":1}} \r\n",
             self.max_payload
         )
     }
@@ -193,7 +197,7 @@ impl Server {
             ("PING", []) => {
                 let more = !std::mem::replace(&mut self.clients.get_mut(&link).unwrap().greeted, true);
                 self.write(link, b"PONG\r\n");
-                if more {
+                if more && !self.old {
                     let info = self.info(false);
                     self.write(link, info.as_bytes());
                 }
@@ -306,7 +310,8 @@ impl Server {
         } else {
             let (sequence, duplicate) = stream.store(now, subject, head, data);
             let repeated = if duplicate { ",\"duplicate\": true" } else { "" };
-            format!("{{\"stream\":\"{name}\",\"seq\":{sequence}{repeated}}}")
+            let blank = if self.old { " " } else { "" };
+            format!("{{\"stream\":\"{name}\",{blank}\"seq\":{sequence}{repeated}}}")
         };
         if !reply.is_empty() && !self.random.chance(self.faults.lost_receipts) {
             self.send(reply, "", &[], answer.as_bytes());
@@ -326,7 +331,8 @@ impl Server {
 
     /// Nobody listens to this subject.
     pub fn nobody(&mut self, subject: &str, reply: &str) {
-        let head = format!("NATS/1.0 503\r\nNats-Subject: {subject}\r\n\r\n");
+        let named = if self.old { String::new() } else { format!("Nats-Subject: {subject}\r\n") };
+        let head = format!("NATS/1.0 503\r\n{named}\r\n");
         self.send(reply, "", head.as_bytes(), b"");
     }
 
