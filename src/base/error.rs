@@ -156,7 +156,15 @@ impl Error {
     #[inline(never)]
     fn made(kind: Kind, text: Cow<'static, str>) -> Error {
         let retryable = kind.retryable();
-        Error(Box::new(Report { kind, text, hint: None, station: None, server: None, maybe_delivered: None, retryable }))
+        Error(Box::new(Report {
+            kind,
+            text,
+            hint: None,
+            station: None,
+            server: None,
+            maybe_delivered: None,
+            retryable,
+        }))
     }
 
     /// The caller's mistake.

@@ -13,12 +13,17 @@ pub fn check(name: &str, value: &str) -> Result<(), Error> {
             .hint("Header names are ASCII letters, digits and punctuation without blank and colon."));
     }
     if name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("nats-")) {
-        return Err(Error::argument(format!("the header name \"{text}\" belongs to the broker"))
-            .hint("Headers that begin with Nats- change what a NATS server does; use msgId, expirationMs or another name."));
+        return Err(Error::argument(format!("the header name \"{text}\" belongs to the broker")).hint(
+            "Headers that begin with Nats- change what a NATS server does; use msgId, expirationMs or another name.",
+        ));
     }
     if value.bytes().any(|byte| !(0x20..=0x7e).contains(&byte) && byte != b'\t') {
-        return Err(Error::argument(format!("the value of the header \"{text}\" has a line break, a control character or a character that is not ASCII"))
-            .hint("Header values are one line of ASCII; encode other text, for example with encodeURIComponent or base64."));
+        return Err(Error::argument(format!(
+            "the value of the header \"{text}\" has a line break, a control character or a character that is not ASCII"
+        ))
+        .hint(
+            "Header values are one line of ASCII; encode other text, for example with encodeURIComponent or base64.",
+        ));
     }
     Ok(())
 }
@@ -39,7 +44,16 @@ mod tests {
     #[test]
     fn names_values_and_ids() {
         assert!(check("x-trace", "bigger: yes").is_ok());
-        for (name, value) in [("", "x"), ("a b", "x"), ("a:b", "x"), ("ä", "x"), ("nats-Msg-Id", "x"), ("a", "x\r\ny"), ("a", "\0"), ("a", "größer")] {
+        for (name, value) in [
+            ("", "x"),
+            ("a b", "x"),
+            ("a:b", "x"),
+            ("ä", "x"),
+            ("nats-Msg-Id", "x"),
+            ("a", "x\r\ny"),
+            ("a", "\0"),
+            ("a", "größer"),
+        ] {
             assert!(check(name, value).is_err(), "{name:?} {value:?}");
         }
         assert!(check_id("order-1").is_ok());

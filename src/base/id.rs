@@ -13,7 +13,9 @@ pub fn check_name(what: &str, name: &str, capitals: bool) -> Result<(), Error> {
     }
     let length = name.chars().count();
     if length > NAME_MAX {
-        return Err(Error::argument(format!("the {what} name has {length} characters, {NAME_MAX} are allowed")).hint(RULE));
+        return Err(
+            Error::argument(format!("the {what} name has {length} characters, {NAME_MAX} are allowed")).hint(RULE)
+        );
     }
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || capitals && c.is_ascii_uppercase();
     for (at, c) in name.chars().enumerate() {
@@ -102,7 +104,9 @@ mod tests {
     #[test]
     fn names_say_which_character_is_wrong() {
         assert!(check_name("station", "orders.eu-1_a", false).is_ok());
-        for (name, wrong) in [("Orders", "'O'"), ("a b", "' '"), ("a#", "'#'"), (".a", "'.'"), ("a-", "'-'"), ("a\n", "\\n")] {
+        for (name, wrong) in
+            [("Orders", "'O'"), ("a b", "' '"), ("a#", "'#'"), (".a", "'.'"), ("a-", "'-'"), ("a\n", "\\n")]
+        {
             let error = check_name("station", name, false).unwrap_err();
             assert!(error.text.contains(wrong), "{name}: {error}");
             assert!(error.hint.is_some());

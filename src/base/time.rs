@@ -63,12 +63,7 @@ pub fn rfc3339(at: Wall) -> String {
     let seconds = at.0 / 1_000_000_000;
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z",
-        of_day / 3600,
-        of_day / 60 % 60,
-        of_day % 60
-    )
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
 /// Milliseconds since 1970 of an RFC 3339 text in UTC; `None` if it is not one.

@@ -19,6 +19,8 @@ pub enum Value {
     Whole(i64),
     /// A text.
     Text(String),
+    /// A moment, in milliseconds since 1970; JSON has none.
+    Date(f64),
     /// An array.
     List(Vec<Value>),
     /// An object, in the order of its keys.

@@ -61,8 +61,11 @@ impl Kind {
             "memory" => Ok(Kind::Memory),
             #[cfg(feature = "nats")]
             "nats" => Ok(Kind::Nats),
-            _ => Err(Error::new(crate::base::error::Kind::NotSupported, format!("the broker {name} is not in this version of the package"))
-                .hint("This version has nats and memory; the others come with later ones.")),
+            _ => Err(Error::new(
+                crate::base::error::Kind::NotSupported,
+                format!("the broker {name} is not in this version of the package"),
+            )
+            .hint("This version has nats and memory; the others come with later ones.")),
         }
     }
 
@@ -232,23 +235,37 @@ impl Ops {
     }
 
     /// Remove a group; with `given_back`, only if no other member shows. Says whether it was removed.
-    pub fn remove_group<'a>(&'a self, facts: &'a StationFacts, group: &'a str, given_back: Option<u64>) -> Operation<'a, bool> {
+    pub fn remove_group<'a>(
+        &'a self,
+        facts: &'a StationFacts,
+        group: &'a str,
+        given_back: Option<u64>,
+    ) -> Operation<'a, bool> {
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => Operation::ready(ops.remove_group(Ops::now(exchange), facts, group, given_back.is_some())),
+            Ops::Memory(ops, exchange) => {
+                Operation::ready(ops.remove_group(Ops::now(exchange), facts, group, given_back.is_some()))
+            }
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::remove(api, facts, group, given_back)),
         }
     }
 
     /// The last sequence a group is done with in a partition; `None` if nothing yet.
-    pub fn position<'a>(&'a self, facts: &'a StationFacts, group: &'a str, partition: u32) -> Operation<'a, Option<u64>> {
+    pub fn position<'a>(
+        &'a self,
+        facts: &'a StationFacts,
+        group: &'a str,
+        partition: u32,
+    ) -> Operation<'a, Option<u64>> {
         let Some(place) = facts.places.iter().find(|place| place.partition == partition) else {
             return Operation::ready(Err(Error::argument(format!("the station has no partition {partition}"))));
         };
         match self {
             #[cfg(feature = "memory")]
-            Ops::Memory(ops, exchange) => Operation::ready(ops.position(Ops::now(exchange), &place.station, group, partition)),
+            Ops::Memory(ops, exchange) => {
+                Operation::ready(ops.position(Ops::now(exchange), &place.station, group, partition))
+            }
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::position(api, place, group)),
         }

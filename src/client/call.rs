@@ -97,7 +97,17 @@ pub struct Calls {
 impl Calls {
     /// An empty table with the application's limits.
     pub fn new(most: u32, most_bytes: u64) -> Calls {
-        Calls { calls: Slab::new(), ended: Vec::new(), count: 0, spare: Vec::new(), bytes: 0, most, most_bytes, order: 0, wants_room: false }
+        Calls {
+            calls: Slab::new(),
+            ended: Vec::new(),
+            count: 0,
+            spare: Vec::new(),
+            bytes: 0,
+            most,
+            most_bytes,
+            order: 0,
+            wants_room: false,
+        }
     }
 
     /// How many have no outcome.

@@ -49,6 +49,8 @@ struct Closing {
     until: Time,
     /// Groups without names are still being removed.
     groups: bool,
+    /// What the broker had sent before it heard of the end may still arrive, and is given back then.
+    echo: bool,
 }
 
 /// One connection.
@@ -230,7 +232,8 @@ impl Connection {
         });
         self.watchers.confirms.retain(|(_, op, deadline)| {
             if *deadline <= now.mono {
-                let late = Error::new(Kind::Timeout, "the broker did not confirm in time").hint("It may have been recorded; a message that was not comes again.");
+                let late = Error::new(Kind::Timeout, "the broker did not confirm in time")
+                    .hint("It may have been recorded; a message that was not comes again.");
                 turn.end(*op, Err(late));
             }
             *deadline > now.mono
@@ -240,10 +243,16 @@ impl Connection {
 
     /// When it wants [`Event::Timer`].
     pub fn deadline(&self) -> Option<Time> {
+        if self.is_over() {
+            return None;
+        }
         let link = earliest(self.machine.deadline(), self.session.deadline());
         let out = earliest(self.producers.deadline(), self.consumers.deadline());
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
-        let pings = self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| earliest(at, Some(*deadline)));
+        let pings =
+            self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| {
+                earliest(at, Some(*deadline))
+            });
         let pings = self.watchers.confirms.iter().fold(pings, |at, (_, _, deadline)| earliest(at, Some(*deadline)));
         earliest(earliest(link, out), earliest(waits, pings))
     }
@@ -287,7 +296,13 @@ impl Connection {
             let own;
             let (bytes, source): (&[u8], Source) = match arrival.source {
                 Source::Own => {
-                    own = self.session.own().get(arrival.frame.at as usize..).and_then(|rest| rest.get(..arrival.frame.len as usize)).unwrap_or_default().to_vec();
+                    own = self
+                        .session
+                        .own()
+                        .get(arrival.frame.at as usize..)
+                        .and_then(|rest| rest.get(..arrival.frame.len as usize))
+                        .unwrap_or_default()
+                        .to_vec();
                     (&own, Source::Own)
                 }
                 Source::Chunk => (chunk, Source::Chunk),
@@ -308,6 +323,9 @@ impl Connection {
             }
             Output::Broken(error) => self.machine.broken(now.mono, error, dice, facts.offline),
             Output::Alive => {
+                if let Some(closing) = &mut self.watchers.closing {
+                    closing.echo = false;
+                }
                 for (op, _) in std::mem::take(&mut self.watchers.pings) {
                     self.turn.end(op, Ok(()));
                 }
@@ -327,7 +345,9 @@ impl Connection {
             other => {
                 let (producers, consumers, _, mut ctx) = self.parts(now);
                 match other {
-                    Output::Stored { slot, sequence, duplicate } => producers.stored(&mut ctx, slot, sequence, duplicate),
+                    Output::Stored { slot, sequence, duplicate } => {
+                        producers.stored(&mut ctx, slot, sequence, duplicate)
+                    }
                     Output::NotNow(slot) => producers.not_now(&mut ctx, slot),
                     Output::Refused(slot, error) => producers.refused(&mut ctx, slot, error),
                     Output::RouteLost(route, error) => producers.route_lost(&mut ctx, route, &error),
@@ -360,7 +380,9 @@ impl Connection {
                 let (producers, consumers, waits, mut ctx) = self.parts(now);
                 let confirms = consumers.link_up(&mut ctx, waits);
                 producers.link_up(&mut ctx);
-                self.watchers.confirms.extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
+                self.watchers
+                    .confirms
+                    .extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
@@ -438,10 +460,15 @@ impl Connection {
         if self.over.is_some() || self.watchers.closing.is_some() {
             return;
         }
-        self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true });
+        let consumed = !self.consumers.ids().is_empty();
+        let echo = consumed && !self.inside && self.is_up();
+        self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });
         let (producers, consumers, _, mut ctx) = self.parts(now);
         for id in consumers.ids() {
             consumers.stop(&mut ctx, id);
+        }
+        if echo {
+            ctx.session.probe(now, ctx.out);
         }
         producers.destroy_all(&mut ctx);
         self.drain(now, &[], [0; 8], Facts::default());
@@ -457,12 +484,14 @@ impl Connection {
 
     /// Everything for closing is done, but for the last bytes.
     pub fn is_closing(&self) -> bool {
-        self.watchers.closing.is_some_and(|closing| !closing.groups) && self.producers.pending().0 == 0 && self.over.is_none()
+        self.watchers.closing.is_some_and(|closing| !closing.groups && !closing.echo)
+            && self.producers.pending().0 == 0
+            && self.over.is_none()
     }
 
     fn check_closing(&mut self, now: Now) {
         let Some(closing) = self.watchers.closing else { return };
-        let finished = !closing.groups && self.producers.pending().0 == 0;
+        let finished = !closing.groups && !closing.echo && self.producers.pending().0 == 0;
         // What was written last still has to leave; the end of the turn sends it.
         if closing.until <= now.mono || !self.is_up() || finished && !self.outbox.is_due() {
             self.machine.close();

@@ -195,8 +195,15 @@ impl Consumers {
 
     /// Every consumer that has not ended.
     pub fn ids(&self) -> Vec<ConsumerId> {
-        let live = |consumer: &Option<Consumer>| consumer.as_ref().is_some_and(|consumer| !matches!(consumer.stage, Stage::Ended(_)));
-        self.consumers.iter().enumerate().filter(|(_, consumer)| live(consumer)).map(|(index, _)| ConsumerId(index as u32)).collect()
+        let live = |consumer: &Option<Consumer>| {
+            consumer.as_ref().is_some_and(|consumer| !matches!(consumer.stage, Stage::Ended(_)))
+        };
+        self.consumers
+            .iter()
+            .enumerate()
+            .filter(|(_, consumer)| live(consumer))
+            .map(|(index, _)| ConsumerId(index as u32))
+            .collect()
     }
 
     /// Tell `op` when the consumer works, or why it never will.
@@ -283,14 +290,23 @@ impl Consumers {
     /// A message came.
     pub fn arrived(&mut self, ctx: &mut Context<'_>, arrival: &Arrival, bytes: &[u8], source: Source) {
         let Some((id, index)) = self.owners.get(arrival.feed.0 as usize).copied().flatten() else { return };
-        let slice = |span: Span| bytes.get(span.at as usize..(span.at as usize).saturating_add(span.len as usize)).unwrap_or_default();
+        let slice = |span: Span| {
+            bytes.get(span.at as usize..(span.at as usize).saturating_add(span.len as usize)).unwrap_or_default()
+        };
         let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let auto = consumer.spec.group.auto_ack;
         let most = consumer.spec.group.max_deliveries;
         if !auto {
             let token = slice(arrival.token);
             if !consumer.broker_counts && redelivery::arriving(arrival.deliveries, most) == Arriving::Bury {
-                ctx.session.settle(ctx.now, ctx.out, arrival.feed, token, &Verdict::Bury("max deliveries".into()), None);
+                ctx.session.settle(
+                    ctx.now,
+                    ctx.out,
+                    arrival.feed,
+                    token,
+                    &Verdict::Bury("max deliveries".into()),
+                    None,
+                );
                 return;
             }
             if consumer.stopped || consumer.dormant {
@@ -380,7 +396,12 @@ impl Consumers {
         if consumer.spec.group.nameless && expired {
             // The page slept longer than the broker keeps a nameless group: it is made again after what was acked last.
             consumer.stage = Stage::Opening;
-            consumer.spec.group.resume = consumer.feeds.iter().filter(|feed| feed.acked > 0).map(|feed| (feed.partition, feed.acked.saturating_add(1))).collect();
+            consumer.spec.group.resume = consumer
+                .feeds
+                .iter()
+                .filter(|feed| feed.acked > 0)
+                .map(|feed| (feed.partition, feed.acked.saturating_add(1)))
+                .collect();
             for held in std::mem::take(&mut consumer.held) {
                 ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
             }
@@ -443,14 +464,23 @@ impl Consumers {
     }
 
     /// Start handing messages over: to a handler, or to an iterator or stream.
-    pub fn start(&mut self, ctx: &mut Context<'_>, id: ConsumerId, handler: bool, scope: Scope, prefetch: Option<Prefetch>) -> Result<(), Error> {
+    pub fn start(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: ConsumerId,
+        handler: bool,
+        scope: Scope,
+        prefetch: Option<Prefetch>,
+    ) -> Result<(), Error> {
         let consumer = self.live(id)?;
         if consumer.mode != Mode::Idle || !consumer.fetches.is_empty() {
             return Err(busy(if handler { "handler" } else { "iterator" }));
         }
         let group = &consumer.spec.group;
-        let asked = prefetch.unwrap_or(Prefetch { messages: default_prefetch(group.auto_ack), bytes: limits::FETCH_BYTES });
-        let messages = redelivery::hold_limit(asked.messages, consumer.spec.batch, group.max_deliveries, group.auto_ack);
+        let asked =
+            prefetch.unwrap_or(Prefetch { messages: default_prefetch(group.auto_ack), bytes: limits::FETCH_BYTES });
+        let messages =
+            redelivery::hold_limit(asked.messages, consumer.spec.batch, group.max_deliveries, group.auto_ack);
         consumer.prefetch = Prefetch { messages, bytes: asked.bytes.max(1) };
         consumer.scope = scope;
         consumer.stopped = false;
@@ -522,7 +552,14 @@ impl Consumers {
 
     /// Say what becomes of a message that was handed over. `op` ends it where it waits for the link, `wait` is what the
     /// broker's confirmation comes under.
-    pub fn settle(&mut self, ctx: &mut Context<'_>, id: ConsumerId, settle: &Settle<'_>, op: OpId, wait: WaitId) -> Result<Settled, Error> {
+    pub fn settle(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: ConsumerId,
+        settle: &Settle<'_>,
+        op: OpId,
+        wait: WaitId,
+    ) -> Result<Settled, Error> {
         let up = ctx.up;
         let consumer = self.live(id)?;
         if consumer.spec.group.auto_ack {
@@ -533,9 +570,13 @@ impl Consumers {
             };
         }
         let gives_back = matches!(settle.verdict, Verdict::Nack | Verdict::Delay(_));
-        let dies = gives_back && !consumer.broker_counts && redelivery::dies_when_given_back(settle.deliveries, consumer.spec.group.max_deliveries);
+        let dies = gives_back
+            && !consumer.broker_counts
+            && redelivery::dies_when_given_back(settle.deliveries, consumer.spec.group.max_deliveries);
         let verdict = if dies { Verdict::Bury("max deliveries".into()) } else { settle.verdict.clone() };
-        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == settle.partition) else { return Err(closed()) };
+        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == settle.partition) else {
+            return Err(closed());
+        };
         let deadline = ctx.now.mono + consumer.spec.group.ack_time;
         let Some(feed) = consumer.feeds.get_mut(index) else { return Err(closed()) };
         if verdict == Verdict::Ack {
@@ -543,7 +584,15 @@ impl Consumers {
         }
         if !up {
             let token = settle.token.to_vec();
-            self.late.push(Late { consumer: id, partition: settle.partition, token, verdict, op, deadline, confirm: settle.confirm });
+            self.late.push(Late {
+                consumer: id,
+                partition: settle.partition,
+                token,
+                verdict,
+                op,
+                deadline,
+                confirm: settle.confirm,
+            });
             return Ok(Settled::Late);
         }
         ctx.session.settle(ctx.now, ctx.out, feed.id, settle.token, &verdict, settle.confirm.then_some(wait));
@@ -554,7 +603,10 @@ impl Consumers {
     pub fn link_up(&mut self, ctx: &mut Context<'_>, waits: &mut Waits) -> Vec<(WaitId, OpId)> {
         let mut confirms = Vec::new();
         for late in std::mem::take(&mut self.late) {
-            let feed = self.get(late.consumer).and_then(|consumer| consumer.feeds.iter().find(|feed| feed.partition == late.partition)).map(|feed| feed.id);
+            let feed = self
+                .get(late.consumer)
+                .and_then(|consumer| consumer.feeds.iter().find(|feed| feed.partition == late.partition))
+                .map(|feed| feed.id);
             let Some(feed) = feed else {
                 ctx.turn.end(late.op, Err(closed()));
                 continue;

@@ -272,7 +272,13 @@ impl Driver {
     }
 
     async fn find_group(&self, id: ConsumerId) -> Result<brokers::terms::GroupFacts, Error> {
-        let spec = self.core.borrow().consumers.spec(id).cloned().ok_or_else(|| Error::argument("the consumer has been closed"))?;
+        let spec = self
+            .core
+            .borrow()
+            .consumers
+            .spec(id)
+            .cloned()
+            .ok_or_else(|| Error::argument("the consumer has been closed"))?;
         let station = options::default_station(self.broker())?;
         let ops = self.ops()?;
         let facts = ops.station(&spec.station, &station).await?;
@@ -295,7 +301,9 @@ impl Driver {
             if let Some((spec, alone, given_back)) = found {
                 let removes = spec.group.nameless || named && alone;
                 if removes && driver.core.borrow().is_up() {
-                    result = driver.remove_group(&spec.station, &spec.group.name, (!spec.group.nameless).then_some(given_back)).await;
+                    result = driver
+                        .remove_group(&spec.station, &spec.group.name, (!spec.group.nameless).then_some(given_back))
+                        .await;
                 }
             }
             driver.call(|core, now| {

@@ -101,7 +101,8 @@ impl Consumer {
         match scope {
             Scope::All => None,
             Scope::Number(number) => Some(number),
-            Scope::Hash(hash) => partition::choose(partition::Choice::Hash(hash), numbers, &mut 0).and_then(|index| numbers.get(index).copied()),
+            Scope::Hash(hash) => partition::choose(partition::Choice::Hash(hash), numbers, &mut 0)
+                .and_then(|index| numbers.get(index).copied()),
         }
     }
 
@@ -115,7 +116,12 @@ impl Consumer {
     }
 
     /// Take one held message out, counted from the front.
-    pub(super) fn hand_over(&mut self, at: usize, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) -> Option<MsgId> {
+    pub(super) fn hand_over(
+        &mut self,
+        at: usize,
+        spare: &mut Vec<Vec<u8>>,
+        received: &mut (u64, u64),
+    ) -> Option<MsgId> {
         let held = self.held.remove(at)?;
         self.held_bytes = self.held_bytes.saturating_sub(held.bytes);
         if let Some(feed) = self.feeds.get_mut(held.feed) {
@@ -170,14 +176,21 @@ impl Consumer {
     }
 
     /// End fetches that are done; begin and continue the first in line.
-    pub(super) fn serve_fetches(&mut self, ctx: &mut Context<'_>, id: ConsumerId, spare: &mut Vec<Vec<u8>>, received: &mut (u64, u64)) {
+    pub(super) fn serve_fetches(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: ConsumerId,
+        spare: &mut Vec<Vec<u8>>,
+        received: &mut (u64, u64),
+    ) {
         self.expire(ctx, id, spare);
         while let Some(fetch) = self.fetches.front() {
             let (op, spec) = (fetch.op, fetch.spec);
             let only = self.only(spec.scope);
             if only.is_some_and(|only| !self.feeds.iter().any(|feed| feed.partition == only)) {
                 self.fetches.pop_front();
-                let error = Error::argument("the station has no such partition").hint("Partitions are numbered from 1; station.partitions lists them.");
+                let error = Error::argument("the station has no such partition")
+                    .hint("Partitions are numbered from 1; station.partitions lists them.");
                 ctx.turn.end(op, Err(error));
                 continue;
             }
@@ -212,7 +225,11 @@ impl Consumer {
             let mut ids = Vec::with_capacity(there as usize);
             let mut at = 0;
             while (ids.len() as u32) < there && at < self.held.len() {
-                let fits = self.held.get(at).and_then(|held| self.feeds.get(held.feed)).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
+                let fits = self
+                    .held
+                    .get(at)
+                    .and_then(|held| self.feeds.get(held.feed))
+                    .is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
                 match fits {
                     true => ids.extend(self.hand_over(at, spare, received)),
                     false => at = at.saturating_add(1),
@@ -238,13 +255,25 @@ impl Consumer {
             let there = ctx.session.asked(feed.id).saturating_add(feed.held);
             let missing = want.saturating_sub(there);
             if missing >= spec.messages {
-                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages: spec.messages, bytes: limits::FETCH_BYTES, wait });
+                ctx.session.ask(
+                    ctx.now,
+                    ctx.out,
+                    feed.id,
+                    Ask { messages: spec.messages, bytes: limits::FETCH_BYTES, wait },
+                );
             }
         }
     }
 
     /// Ask every partition that is meant for what is missing. True if nothing more will come.
-    pub(super) fn ask_for(&mut self, ctx: &mut Context<'_>, spec: FetchSpec, until: Time, missing: u32, begins: bool) -> bool {
+    pub(super) fn ask_for(
+        &mut self,
+        ctx: &mut Context<'_>,
+        spec: FetchSpec,
+        until: Time,
+        missing: u32,
+        begins: bool,
+    ) -> bool {
         if !ctx.up {
             return ctx.now.mono >= until;
         }
@@ -260,13 +289,22 @@ impl Consumer {
             if asked < missing && (begins || feed.over || asked == 0) {
                 feed.over = false;
                 let wait = if spec.no_wait { Wait::No } else { Wait::For(left.max(Millis(1))) };
-                ctx.session.ask(ctx.now, ctx.out, feed.id, Ask { messages: missing.saturating_sub(asked), bytes: limits::FETCH_BYTES, wait });
+                ctx.session.ask(
+                    ctx.now,
+                    ctx.out,
+                    feed.id,
+                    Ask { messages: missing.saturating_sub(asked), bytes: limits::FETCH_BYTES, wait },
+                );
             }
         }
         ended
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
+        // Before it is open nothing can be done about anything that is due.
+        if !matches!(self.stage, Stage::Open) {
+            return None;
+        }
         let fetch = self.fetches.front().and_then(|fetch| fetch.until).map(|until| until + limits::FETCH_GRACE);
         let idle = match self.mode {
             Mode::Handling { busy: false, idle_until } => Some(idle_until),

@@ -19,4 +19,5 @@ mod member;
 pub mod options;
 pub mod producer;
 pub mod reader;
+mod sender;
 pub mod turn;

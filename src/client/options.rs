@@ -17,35 +17,98 @@ use crate::policy::partition;
 
 /// Names of `ConnectOptions`.
 pub const CONNECT: &[&str] = &[
-    "broker", "url", "host", "port", "tls", "username", "password", "connectionToken", "accountId", "jwt", "nkeySeed", "creds",
-    "domain", "inboxPrefix", "vhost", "credentials", "reconnect", "maxReconnect", "reconnectIntervalMs", "timeoutMs",
-    "pingIntervalMs", "name", "socket", "resolveAddress", "maxPendingMessages", "maxPendingBytes", "signal", "logger",
+    "broker",
+    "url",
+    "host",
+    "port",
+    "tls",
+    "username",
+    "password",
+    "connectionToken",
+    "accountId",
+    "jwt",
+    "nkeySeed",
+    "creds",
+    "domain",
+    "inboxPrefix",
+    "vhost",
+    "credentials",
+    "reconnect",
+    "maxReconnect",
+    "reconnectIntervalMs",
+    "timeoutMs",
+    "pingIntervalMs",
+    "name",
+    "socket",
+    "resolveAddress",
+    "maxPendingMessages",
+    "maxPendingBytes",
+    "signal",
+    "logger",
 ];
 /// Names of `Credentials`.
 pub const CREDENTIALS: &[&str] = &["username", "password", "connectionToken", "accountId", "jwt", "nkeySeed"];
 /// Names of `StationOptions`.
 pub const STATION: &[&str] = &[
-    "retentionType", "retentionValue", "storageType", "replicas", "idempotencyWindowMs", "schemaName", "sendPoisonMsgToDls",
-    "sendSchemaFailedMsgToDls", "tieredStorageEnabled", "partitionsNumber", "dlsStation", "partitionKeys", "extra",
+    "retentionType",
+    "retentionValue",
+    "storageType",
+    "replicas",
+    "idempotencyWindowMs",
+    "schemaName",
+    "sendPoisonMsgToDls",
+    "sendSchemaFailedMsgToDls",
+    "tieredStorageEnabled",
+    "partitionsNumber",
+    "dlsStation",
+    "partitionKeys",
+    "extra",
 ];
 /// Names of `ProducerOptions`.
 pub const PRODUCER: &[&str] = &["producerName", "autoMsgId", "deduplicate", "routing"];
 /// Names of `ProduceOptions`.
 pub const PRODUCE: &[&str] = &[
-    "headers", "msgId", "partitionKey", "partitionNumber", "ackWaitMs", "waitForAck", "limitConcurrentTasks", "expirationMs",
-    "delayMs", "maxMsgDeliveries", "deadLetterStation", "filterValue", "publishingId", "amqp", "metadata", "signal",
+    "headers",
+    "msgId",
+    "partitionKey",
+    "partitionNumber",
+    "ackWaitMs",
+    "waitForAck",
+    "limitConcurrentTasks",
+    "expirationMs",
+    "delayMs",
+    "maxMsgDeliveries",
+    "deadLetterStation",
+    "filterValue",
+    "publishingId",
+    "amqp",
+    "metadata",
+    "signal",
 ];
 /// Names that `BatchOptions` adds.
 pub const BATCH: &[&str] = &["compression", "onProgress"];
 /// Names of `ConsumerOptions`.
 pub const CONSUMER: &[&str] = &[
-    "consumerName", "consumerGroup", "pullIntervalMs", "batchSize", "batchMaxTimeToWaitMs", "maxAckTimeMs", "maxMsgDeliveries",
-    "startConsumeFromSequence", "lastMessages", "start", "autoAck", "filter", "broadcast", "onActive",
+    "consumerName",
+    "consumerGroup",
+    "pullIntervalMs",
+    "batchSize",
+    "batchMaxTimeToWaitMs",
+    "maxAckTimeMs",
+    "maxMsgDeliveries",
+    "startConsumeFromSequence",
+    "lastMessages",
+    "start",
+    "autoAck",
+    "filter",
+    "broadcast",
+    "onActive",
 ];
 /// Names of `ConsumeOptions`.
 pub const CONSUME: &[&str] = &["partitionKey", "partitionNumber", "prefetchMessages", "prefetchBytes", "signal"];
 /// Names of `FetchOptions`.
-pub const FETCH: &[&str] = &["batchSize", "batchMaxTimeToWaitMs", "partitionKey", "partitionNumber", "noWait", "prefetch", "signal"];
+pub const FETCH: &[&str] =
+    &["batchSize", "batchMaxTimeToWaitMs", "partitionKey", "partitionNumber", "noWait", "prefetch", "signal"];
 
 const OTHER: &str = "This option belongs to another broker.";
 const LATER: &str = "It comes with a later version of this package.";
@@ -72,7 +135,8 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
     let read = Reader::new("connect", options, &[CONNECT])?;
     let words = ["memphis", "nats", "rabbitmq", "kubemq", "memory"];
     if !read.has("broker") {
-        return Err(Error::argument("the connect option broker is missing").hint(format!("It is one of: {}.", words.join(", "))));
+        return Err(Error::argument("the connect option broker is missing")
+            .hint(format!("It is one of: {}.", words.join(", "))));
     }
     let broker = Broker::by_name(words.get(read.word("broker", &words, 0)?).copied().unwrap_or_default())?;
     for name in ["jwt", "nkeySeed", "creds"] {
@@ -103,7 +167,12 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             asks,
         },
         login,
-        pending_messages: read.whole("maxPendingMessages", u64::from(limits::PENDING_MESSAGES), 1, u64::from(u32::MAX))? as u32,
+        pending_messages: read.whole(
+            "maxPendingMessages",
+            u64::from(limits::PENDING_MESSAGES),
+            1,
+            u64::from(u32::MAX),
+        )? as u32,
         pending_bytes: read.whole("maxPendingBytes", limits::PENDING_BYTES, 1, SAFE)?,
         memory,
     })
@@ -119,12 +188,18 @@ pub fn answered_credentials(options: &Value, name: Option<String>) -> Result<Log
 }
 
 fn credentials(read: &Reader<'_>) -> Result<Login, Error> {
-    let login = Login { username: read.text("username")?, password: read.text("password")?, token: read.text("connectionToken")?, name: None };
+    let login = Login {
+        username: read.text("username")?,
+        password: read.text("password")?,
+        token: read.text("connectionToken")?,
+        name: None,
+    };
     if login.username.is_some() != login.password.is_some() {
         return Err(Error::argument("username and password belong together").hint("Give both, or neither."));
     }
     if login.token.is_some() && login.username.is_some() {
-        return Err(Error::argument("username and connectionToken exclude each other").hint("Give username and password, or connectionToken."));
+        return Err(Error::argument("username and connectionToken exclude each other")
+            .hint("Give username and password, or connectionToken."));
     }
     Ok(login)
 }
@@ -132,7 +207,8 @@ fn credentials(read: &Reader<'_>) -> Result<Login, Error> {
 fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url>, String), Error> {
     let parts = ["host", "port", "tls"];
     if read.has("url") && parts.iter().any(|part| read.has(part)) {
-        return Err(Error::argument("url and host, port or tls exclude each other").hint("Give url, or host with port and tls."));
+        return Err(Error::argument("url and host, port or tls exclude each other")
+            .hint("Give url, or host with port and tls."));
     }
     let mut texts: Vec<String> = match read.value("url") {
         Value::Nothing => Vec::new(),
@@ -149,7 +225,9 @@ fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url
             texts.push("memory:".into());
         } else {
             let port = read.whole("port", u64::from(broker.port()), 1, 65_535)?;
-            let host = read.text("host")?.ok_or_else(|| Error::argument("there is neither url nor host").hint("Give url, such as ws://localhost:8080."))?;
+            let host = read.text("host")?.ok_or_else(|| {
+                Error::argument("there is neither url nor host").hint("Give url, such as ws://localhost:8080.")
+            })?;
             let word = if read.flag("tls", secure_page)? { "wss" } else { "ws" };
             texts.push(format!("{word}://{host}:{port}"));
         }
@@ -171,7 +249,9 @@ fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url
                 let hint = "broker \"memory\" goes with memory: or memory:NAME, and memory: with nothing else.";
                 return Err(Error::argument(format!("the url \"{text}\" does not fit the broker")).hint(hint));
             }
-            (Scheme::Tcp, _) => return Err(Error::new(Kind::NotSupported, "tcp: and tls: are not offered yet").hint(LATER)),
+            (Scheme::Tcp, _) => {
+                return Err(Error::new(Kind::NotSupported, "tcp: and tls: are not offered yet").hint(LATER));
+            }
             _ => {}
         }
         urls.push(url);
@@ -205,7 +285,8 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
     read.only_default("partitionKeys", &Value::Nothing, OTHER)?;
     let memory = broker == Broker::Memory;
     if memory && !read.value("extra").entries().is_empty() {
-        return Err(Error::new(Kind::NotSupported, "extra cannot be honoured here").hint("The memory broker has no further options."));
+        return Err(Error::new(Kind::NotSupported, "extra cannot be honoured here")
+            .hint("The memory broker has no further options."));
     }
     if read.has("extra") && !matches!(read.value("extra"), Value::Map(_)) {
         return Err(Error::argument("extra is not an object"));
@@ -269,7 +350,8 @@ pub struct Produce {
 }
 
 /// The defaults of `ProduceOptions`.
-pub const PRODUCE_DEFAULTS: Produce = Produce { partition: None, ack_wait: Millis(15_000), limit: 500, wants_receipt: true };
+pub const PRODUCE_DEFAULTS: Produce =
+    Produce { partition: None, ack_wait: Millis(15_000), limit: 500, wants_receipt: true };
 
 /// Read `ProduceOptions` as the application wrote them: the cold path, for errors and unusual types. `batch` and `mixed`
 /// say which other names may stand among them.
@@ -292,10 +374,14 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
     }
     let id = read.text("msgId")?;
     if batch && id.is_some() {
-        return Err(Error::argument("one msgId cannot serve a batch").hint("Make the producer with autoMsgId, or produce the messages singly."));
+        return Err(Error::argument("one msgId cannot serve a batch")
+            .hint("Make the producer with autoMsgId, or produce the messages singly."));
     }
     let key = read.text("partitionKey")?;
-    let partition = read.has("partitionNumber").then(|| whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX))).transpose()?;
+    let partition = read
+        .has("partitionNumber")
+        .then(|| whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX)))
+        .transpose()?;
     if key.is_some() && partition.is_some() {
         return Err(both());
     }
@@ -309,12 +395,20 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
 
 /// Two ways of choosing a partition at once.
 pub fn both() -> Error {
-    Error::argument("partitionKey and partitionNumber exclude each other").hint("Give a key, or the number of a partition.")
+    Error::argument("partitionKey and partitionNumber exclude each other")
+        .hint("Give a key, or the number of a partition.")
 }
 
 /// Read `ConsumerOptions`, which may stand among those of a fetch or a consume. `random` makes the name of a group that has
 /// none.
-pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random: &str, broker: Broker) -> Result<(Spec, String), Error> {
+pub fn consumer(
+    options: &Value,
+    station: &str,
+    among: &[&str],
+    now: Now,
+    random: &str,
+    broker: Broker,
+) -> Result<(Spec, String), Error> {
     let read = Reader::new("consumer", options, &[CONSUMER, among])?;
     read.only_default("broadcast", &Value::Bool(false), OTHER)?;
     read.only_default("filter", &Value::Nothing, LATER)?;
@@ -349,7 +443,8 @@ pub fn consumer(options: &Value, station: &str, among: &[&str], now: Now, random
 fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
     let given = ["start", "startConsumeFromSequence", "lastMessages"].iter().filter(|name| read.has(name)).count();
     if given > 1 {
-        return Err(Error::argument("start, startConsumeFromSequence and lastMessages exclude each other").hint("Give one of them."));
+        return Err(Error::argument("start, startConsumeFromSequence and lastMessages exclude each other")
+            .hint("Give one of them."));
     }
     if read.has("startConsumeFromSequence") {
         return Ok(Start::Sequence(read.whole("startConsumeFromSequence", 1, 1, SAFE)?));
@@ -374,7 +469,13 @@ fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
             [(key, value)] => match key.as_str() {
                 "sequence" => Ok(Start::Sequence(whole("start.sequence", value, 1, u64::MAX)?)),
                 "lastMessages" => Ok(Start::LastMessages(whole("start.lastMessages", value, 0, SAFE)?)),
-                "time" => Ok(Start::Time(Wall(whole("start.time", value, 0, SAFE / 1000)?.saturating_mul(1_000_000)))),
+                "time" => match value {
+                    Value::Date(ms) => Ok(Start::Time(Wall(
+                        whole("start.time", &Value::Number(ms.floor()), 0, SAFE / 1000)?.saturating_mul(1_000_000),
+                    ))),
+                    _ => Err(Error::argument("start.time is not a Date")
+                        .hint("Give a Date; milliseconds before now go into start.sinceMs.")),
+                },
                 "sinceMs" => {
                     let since = whole("start.sinceMs", value, 0, SAFE)?.saturating_mul(1_000_000);
                     Ok(Start::Time(Wall(now.wall.0.saturating_sub(since))))
@@ -391,7 +492,9 @@ fn scope(read: &Reader<'_>) -> Result<Scope, Error> {
     match (read.text("partitionKey")?, read.has("partitionNumber")) {
         (Some(_), true) => Err(both()),
         (Some(key), false) => Ok(Scope::Hash(partition::hash(&key))),
-        (None, true) => Ok(Scope::Number(whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX))? as u32)),
+        (None, true) => {
+            Ok(Scope::Number(whole("partitionNumber", read.value("partitionNumber"), 1, u64::from(u32::MAX))? as u32))
+        }
         (None, false) => Ok(Scope::All),
     }
 }
@@ -437,8 +540,14 @@ mod tests {
     #[test]
     fn connect_defaults_are_the_contracts() {
         let options = connect(&json(r#"{"broker":"nats","url":"ws://localhost:9"}"#), false, false).unwrap();
-        assert_eq!((options.plan.most_attempts, options.plan.pause, options.plan.limit), (Some(10), Millis(1500), Millis(2000)));
-        assert_eq!((options.plan.ping, options.pending_messages, options.pending_bytes), (Millis(20_000), 10_000, 67_108_864));
+        assert_eq!(
+            (options.plan.most_attempts, options.plan.pause, options.plan.limit),
+            (Some(10), Millis(1500), Millis(2000))
+        );
+        assert_eq!(
+            (options.plan.ping, options.pending_messages, options.pending_bytes),
+            (Millis(20_000), 10_000, 67_108_864)
+        );
         let host = connect(&json(r#"{"broker":"nats","host":"h"}"#), false, false).unwrap();
         assert_eq!(host.plan.urls[0].text, "ws://h:8080");
     }
@@ -460,16 +569,30 @@ mod tests {
         ] {
             assert_eq!(kind(connect(&json(text), false, false)), Kind::InvalidArgument, "{text}");
         }
-        for text in [r#"{"broker":"rabbitmq","url":"ws://a"}"#, r#"{"broker":"nats","url":"tcp://a"}"#, r#"{"broker":"nats","url":"ws://a","vhost":"x"}"#] {
+        for text in [
+            r#"{"broker":"rabbitmq","url":"ws://a"}"#,
+            r#"{"broker":"nats","url":"tcp://a"}"#,
+            r#"{"broker":"nats","url":"ws://a","vhost":"x"}"#,
+        ] {
             assert_eq!(kind(connect(&json(text), false, false)), Kind::NotSupported, "{text}");
         }
         let written = r#"{"broker":"nats","url":"ws://a","accountId":1,"vhost":"/","domain":"","inboxPrefix":"_INBOX","maxReconnect":-1}"#;
-        assert_eq!(connect(&json(written), false, false).unwrap().plan.most_attempts, None, "defaults written out are fine");
+        assert_eq!(
+            connect(&json(written), false, false).unwrap().plan.most_attempts,
+            None,
+            "defaults written out are fine"
+        );
     }
 
     #[test]
     fn station_options() {
-        let spec = station(&json(r#"{"retentionType":"messages","retentionValue":5,"partitionsNumber":3,"tieredStorageEnabled":false}"#), Broker::Nats).unwrap();
+        let spec = station(
+            &json(
+                r#"{"retentionType":"messages","retentionValue":5,"partitionsNumber":3,"tieredStorageEnabled":false}"#,
+            ),
+            Broker::Nats,
+        )
+        .unwrap();
         assert_eq!((spec.retention, spec.partitions), (Retention::Messages(5), 3));
         assert_eq!(spec.given, ["retentionType", "retentionValue", "tieredStorageEnabled", "partitionsNumber"]);
         assert_eq!(default_station(Broker::Nats).unwrap().retention, Retention::Age(604_800));
@@ -480,13 +603,20 @@ mod tests {
 
     #[test]
     fn beginnings() {
-        let begin = |text: &str| consumer(&json(text), "s", &[], NOW, "r", Broker::Nats).map(|(spec, _)| spec.group.start);
+        let begin =
+            |text: &str| consumer(&json(text), "s", &[], NOW, "r", Broker::Nats).map(|(spec, _)| spec.group.start);
         assert_eq!(begin("{}"), Ok(Start::First));
         assert_eq!(begin(r#"{"start":"next"}"#), Ok(Start::Next));
         assert_eq!(begin(r#"{"start":{"sinceMs":1000}}"#), Ok(Start::Time(Wall(999_999_999_000_000_000))));
         assert_eq!(begin(r#"{"lastMessages":-1}"#), Ok(Start::First));
         assert_eq!(begin(r#"{"lastMessages":3}"#), Ok(Start::LastMessages(3)));
-        for text in [r#"{"start":"next","lastMessages":1}"#, r#"{"start":"x"}"#, r#"{"start":{}}"#, r#"{"start":{"sequence":0}}"#, r#"{"lastMessages":-2}"#] {
+        for text in [
+            r#"{"start":"next","lastMessages":1}"#,
+            r#"{"start":"x"}"#,
+            r#"{"start":{}}"#,
+            r#"{"start":{"sequence":0}}"#,
+            r#"{"lastMessages":-2}"#,
+        ] {
             assert_eq!(kind(begin(text)), Kind::InvalidArgument, "{text}");
         }
     }
@@ -504,7 +634,13 @@ mod tests {
     #[test]
     fn produce_options() {
         assert_eq!(produce(&Value::Nothing, false, false), Ok(PRODUCE_DEFAULTS));
-        for text in [r#"{"headers":{"a":1}}"#, r#"{"headers":"x"}"#, r#"{"partitionKey":"k","partitionNumber":1}"#, r#"{"ackWaitMs":0}"#, r#"{"msgid":"x"}"#] {
+        for text in [
+            r#"{"headers":{"a":1}}"#,
+            r#"{"headers":"x"}"#,
+            r#"{"partitionKey":"k","partitionNumber":1}"#,
+            r#"{"ackWaitMs":0}"#,
+            r#"{"msgid":"x"}"#,
+        ] {
             assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
         }
         assert_eq!(kind(produce(&json(r#"{"delayMs":5}"#), false, false)), Kind::NotSupported);

@@ -6,9 +6,10 @@
 use super::call::{Call, Calls, State};
 use super::context::Context;
 use super::lane::{Flow, Lane};
+pub use super::sender::Message;
+use super::sender::{Flush, Producer, Stage, Target, auto_text, closed, lost, no_partition, silence};
 use super::turn::{CallId, OpId, ProducerId, Row, Status};
 use crate::base::error::{Error, Kind};
-use crate::base::id::push_base36;
 use crate::base::limits;
 use crate::base::time::{Millis, Time, earliest};
 use crate::brokers::terms::StationFacts;
@@ -17,75 +18,6 @@ use crate::link::session::{Draft, RouteId, Slot};
 use crate::policy::partition::{Choice, choose};
 use crate::policy::resend;
 use std::collections::VecDeque;
-
-/// One message as the application gives it.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// Headers.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// The application's own id.
-    pub msg_id: Option<&'a str>,
-    /// Key that chooses the partition.
-    pub key: Option<&'a str>,
-    /// Number of the partition.
-    pub partition: Option<u32>,
-    /// The payload.
-    pub data: &'a [u8],
-    /// How long to wait for the receipt.
-    pub ack_wait: Millis,
-    /// Wait while the producer has that many messages without an outcome.
-    pub limit: u32,
-    /// Resolve with the receipt.
-    pub wants_receipt: bool,
-}
-
-/// One station as a producer sends to it.
-#[derive(Debug)]
-struct Target {
-    station: String,
-    window: Millis,
-    lanes: Vec<Lane>,
-    numbers: Vec<u32>,
-    turn: u32,
-}
-
-/// How a producer stands.
-#[derive(Debug)]
-enum Stage {
-    /// Its stations are being looked up or created; calls wait.
-    Opening,
-    /// It sends.
-    Open,
-    /// It was destroyed; what is pending may finish until then.
-    Closing { op: Option<OpId>, until: Time },
-    /// It is over, and why.
-    Ended(Error),
-}
-
-/// Somebody waits until everything produced so far has its outcome.
-#[derive(Debug)]
-struct Flush {
-    op: OpId,
-    before: u64,
-    left: usize,
-}
-
-#[derive(Debug)]
-struct Producer {
-    stage: Stage,
-    targets: Vec<Target>,
-    stations: Vec<String>,
-    queue: VecDeque<(CallId, u64)>,
-    /// Calls without an outcome that have been written at least once.
-    in_flight: u32,
-    /// All calls without an outcome.
-    pending: usize,
-    /// Beginning of the ids that `autoMsgId` makes; random, since names are shared and counters begin anew.
-    prefix: Option<String>,
-    counter: u64,
-    opened: Vec<OpId>,
-    flushes: Vec<Flush>,
-}
 
 /// All producers of a connection.
 #[derive(Debug)]
@@ -138,7 +70,11 @@ impl Producers {
 
     /// The stations a producer was made for.
     pub fn stations(&self, id: ProducerId) -> Vec<String> {
-        self.producers.get(id.0 as usize).and_then(Option::as_ref).map(|producer| producer.stations.clone()).unwrap_or_default()
+        self.producers
+            .get(id.0 as usize)
+            .and_then(Option::as_ref)
+            .map(|producer| producer.stations.clone())
+            .unwrap_or_default()
     }
 
     /// How many messages, and bytes, have no outcome.
@@ -176,9 +112,14 @@ impl Producers {
         producer.targets = stations
             .into_iter()
             .map(|facts| Target {
+                gone: None,
                 window: facts.window,
                 numbers: facts.places.iter().map(|place| place.partition).collect(),
-                lanes: facts.places.iter().map(|place| Lane::new(ctx.session.open_route(place), place.partition)).collect(),
+                lanes: facts
+                    .places
+                    .iter()
+                    .map(|place| Lane::new(ctx.session.open_route(place), place.partition))
+                    .collect(),
                 turn: 0,
                 station: facts.name,
             })
@@ -246,7 +187,9 @@ impl Producers {
                 return Err(error.at(&station));
             }
         };
-        if let Some(number) = message.partition.filter(|number| producer.targets.iter().any(|target| !target.numbers.contains(number))) {
+        if let Some(number) =
+            message.partition.filter(|number| producer.targets.iter().any(|target| !target.numbers.contains(number)))
+        {
             bytes.clear();
             self.calls.recycle(bytes);
             return Err(no_partition(number));
@@ -327,6 +270,10 @@ impl Producers {
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(producer) = self.producers.get_mut(call.producer.0 as usize).and_then(Option::as_mut) else { return };
         let Some(target) = producer.targets.get_mut(call.target) else { return };
+        if let Some(error) = target.gone.clone() {
+            call.state = State::Held;
+            return self.fail(ctx, id, error);
+        }
         let Some(index) = choose(call.choice, &target.numbers, &mut target.turn) else {
             let number = if let Choice::Number(number) = call.choice { number } else { 0 };
             call.state = State::Held;
@@ -353,7 +300,9 @@ impl Producers {
         };
         let Some(call) = self.calls.get_mut(id) else { return };
         let Some(producer) = self.producers.get_mut(call.producer.0 as usize).and_then(Option::as_mut) else { return };
-        let Some(lane) = producer.targets.get(call.target).and_then(|target| target.lanes.get(call.lane)) else { return };
+        let Some(lane) = producer.targets.get(call.target).and_then(|target| target.lanes.get(call.lane)) else {
+            return;
+        };
         call.state = State::Written(slot);
         call.sent = ctx.now.mono;
         call.first_sent.get_or_insert(ctx.now.mono);
@@ -386,8 +335,20 @@ impl Producers {
         let last = call.target.saturating_add(1) >= producer.targets.len();
         let (at, lane_index) = (call.target, call.lane);
         if !call.told {
-            let partition = producer.targets.get(at).and_then(|target| target.lanes.get(lane_index)).map_or(0, |lane| lane.partition);
-            ctx.turn.rows.push(Row::Stored { call: id, target: at as u32, partition, sequence, duplicate, auto_id: call.auto_id, more: !last });
+            let partition = producer
+                .targets
+                .get(at)
+                .and_then(|target| target.lanes.get(lane_index))
+                .map_or(0, |lane| lane.partition);
+            ctx.turn.rows.push(Row::Stored {
+                call: id,
+                target: at as u32,
+                partition,
+                sequence,
+                duplicate,
+                auto_id: call.auto_id,
+                more: !last,
+            });
         }
         if last {
             self.finish(id);
@@ -406,7 +367,15 @@ impl Producers {
     }
 
     /// What a lane may write after one of its calls has been answered.
-    fn advance(&mut self, ctx: &mut Context<'_>, id: ProducerId, target: usize, lane: usize, call: CallId, stored: bool) {
+    fn advance(
+        &mut self,
+        ctx: &mut Context<'_>,
+        id: ProducerId,
+        target: usize,
+        lane: usize,
+        call: CallId,
+        stored: bool,
+    ) {
         let Some(lane_ref) = self.lane(id, target, lane) else { return };
         if lane_ref.flow == Flow::Flowing {
             return;
@@ -421,7 +390,8 @@ impl Producers {
 
     /// Write what has to be repeated; when the lane flows again, what was parked follows.
     fn repeat(&mut self, ctx: &mut Context<'_>, id: ProducerId, target: usize, lane: usize, calls: Vec<CallId>) {
-        let window = self.get(id).and_then(|producer| producer.targets.get(target)).map_or(Millis(0), |target| target.window);
+        let window =
+            self.get(id).and_then(|producer| producer.targets.get(target)).map_or(Millis(0), |target| target.window);
         for call_id in calls {
             let Some(call) = self.calls.get(call_id) else { continue };
             let sent = call.first_sent.unwrap_or(ctx.now.mono);
@@ -438,7 +408,11 @@ impl Producers {
         }
         while let Some(lane) = self.lane(id, target, lane).filter(|lane| lane.flow == Flow::Flowing) {
             let Some((call, order)) = lane.parked.pop_front() else { break };
-            if self.calls.same(call, order).is_some_and(|call| call.state == State::Parked && call.deadline > ctx.now.mono) {
+            if self
+                .calls
+                .same(call, order)
+                .is_some_and(|call| call.state == State::Parked && call.deadline > ctx.now.mono)
+            {
                 self.write(ctx, call);
             }
         }
@@ -486,14 +460,24 @@ impl Producers {
     pub fn route_lost(&mut self, ctx: &mut Context<'_>, route: RouteId, error: &Error) {
         let found = self.producers.iter().enumerate().find_map(|(index, producer)| {
             let at = |target: &Target| target.lanes.iter().position(|lane| lane.route == route);
-            let (target, lane) = producer.as_ref()?.targets.iter().enumerate().find_map(|(number, target)| Some((number, at(target)?)))?;
+            let (target, lane) = producer
+                .as_ref()?
+                .targets
+                .iter()
+                .enumerate()
+                .find_map(|(number, target)| Some((number, at(target)?)))?;
             Some((ProducerId(index as u32), target, lane))
         });
         let Some((id, target, lane)) = found else { return };
         if error.kind == Kind::NoSuchStation {
-            return self.end(ctx, id, error);
+            return self.target_gone(ctx, id, target, error);
         }
-        let mine = |call: &Call| call.producer == id && call.target == target && call.lane == lane && matches!(call.state, State::Written(_) | State::Held);
+        let mine = |call: &Call| {
+            call.producer == id
+                && call.target == target
+                && call.lane == lane
+                && matches!(call.state, State::Written(_) | State::Held)
+        };
         let calls: Vec<_> = self.calls.iter().filter(|(_, call)| mine(call)).map(|(id, _)| id).collect();
         for call in calls {
             if let Some(call) = self.calls.get_mut(call) {
@@ -505,16 +489,38 @@ impl Producers {
 
     /// A station was destroyed here: its producers end.
     pub fn station_gone(&mut self, ctx: &mut Context<'_>, station: &str, error: &Error) {
-        let ids: Vec<_> = self.ids(|producer| producer.stations.iter().any(|name| name == station));
-        for id in ids {
-            self.end(ctx, id, error);
+        for id in self.ids(|producer| producer.stations.iter().any(|name| name == station)) {
+            let targets = self.get(id).map(|producer| producer.stations.clone()).unwrap_or_default();
+            for (target, _) in targets.iter().enumerate().filter(|(_, name)| *name == station) {
+                self.target_gone(ctx, id, target, error);
+            }
+        }
+    }
+
+    /// One of a producer's stations is gone: it ends, or, with a list, goes on as far as the list still reaches.
+    fn target_gone(&mut self, ctx: &mut Context<'_>, id: ProducerId, target: usize, error: &Error) {
+        let Some(producer) = self.get(id).filter(|producer| producer.targets.len() > 1) else {
+            return self.end(ctx, id, error);
+        };
+        let Some(gone) = producer.targets.get_mut(target) else { return };
+        gone.gone = Some(error.clone());
+        for lane in &gone.lanes {
+            ctx.session.close_route(lane.route);
+        }
+        for call in self.in_order(|call| call.producer == id && call.target == target && call.state != State::Waiting) {
+            if let Some(call) = self.calls.get_mut(call) {
+                call.copies = 0;
+            }
+            self.fail(ctx, call, error.clone());
         }
     }
 
     fn ids(&self, mut pick: impl FnMut(&Producer) -> bool) -> Vec<ProducerId> {
         let live = |producer: &Producer| !matches!(producer.stage, Stage::Ended(_));
         let all = self.producers.iter().enumerate().filter_map(|(index, producer)| Some((index, producer.as_ref()?)));
-        all.filter(|(_, producer)| live(producer) && pick(producer)).map(|(index, _)| ProducerId(index as u32)).collect()
+        all.filter(|(_, producer)| live(producer) && pick(producer))
+            .map(|(index, _)| ProducerId(index as u32))
+            .collect()
     }
 
     /// The application withdraws a call.
@@ -530,7 +536,8 @@ impl Producers {
             self.receipts.close(slot);
             ctx.session.forget(slot);
         }
-        let station = self.get(producer_id).and_then(|producer| producer.stations.get(target).cloned()).unwrap_or_default();
+        let station =
+            self.get(producer_id).and_then(|producer| producer.stations.get(target).cloned()).unwrap_or_default();
         let Some(call) = self.calls.get(id) else { return };
         let mut error = error.at(&station);
         if error.maybe_delivered.is_none() {
@@ -609,7 +616,9 @@ impl Producers {
         let until = ctx.now.mono + limits::CLOSE_WAIT;
         let up = ctx.up;
         let Some(producer) = self.get(id) else {
-            return if let Some(op) = op { ctx.turn.end(op, Ok(())) };
+            return if let Some(op) = op {
+                ctx.turn.end(op, Ok(()))
+            };
         };
         let idle = producer.pending == 0;
         match producer.stage {
@@ -661,7 +670,8 @@ impl Producers {
             call.state = State::Held;
             call.lost = true;
             call.copies = 0;
-            let (producer, target, lane, has_id, order) = (call.producer, call.target, call.lane, call.has_id, call.order);
+            let (producer, target, lane, has_id, order) =
+                (call.producer, call.target, call.lane, call.has_id, call.order);
             if has_id {
                 if let Some(lane) = self.lane(producer, target, lane) {
                     lane.link_lost(id, order);
@@ -675,7 +685,10 @@ impl Producers {
     /// The link is back.
     pub fn link_up(&mut self, ctx: &mut Context<'_>) {
         for id in self.ids(|producer| !producer.targets.is_empty()) {
-            let shape: Vec<_> = self.get(id).map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect()).unwrap_or_default();
+            let shape: Vec<_> = self
+                .get(id)
+                .map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect())
+                .unwrap_or_default();
             for (target, lanes) in shape.into_iter().enumerate() {
                 for lane in 0..lanes {
                     let calls = self.lane(id, target, lane).map(Lane::link_up).unwrap_or_default();
@@ -688,7 +701,8 @@ impl Producers {
 
     /// Calls in the order they were made.
     fn in_order(&self, pick: impl Fn(&Call) -> bool) -> Vec<CallId> {
-        let mut calls: Vec<_> = self.calls.iter().filter(|(_, call)| pick(call)).map(|(id, call)| (call.order, id)).collect();
+        let mut calls: Vec<_> =
+            self.calls.iter().filter(|(_, call)| pick(call)).map(|(id, call)| (call.order, id)).collect();
         calls.sort_unstable();
         calls.into_iter().map(|(_, id)| id).collect()
     }
@@ -704,7 +718,8 @@ impl Producers {
 
     /// The next moment anything is due, exactly.
     fn next_due(&self, up: bool) -> Option<Time> {
-        let calls = self.calls.iter().fold(None, |at, (_, call)| earliest(earliest(at, Some(call.deadline)), silence(call)));
+        let calls =
+            self.calls.iter().fold(None, |at, (_, call)| earliest(earliest(at, Some(call.deadline)), silence(call)));
         self.producers.iter().flatten().fold(calls, |at, producer| {
             let closing = if let Stage::Closing { until, .. } = producer.stage { Some(until) } else { None };
             let lanes = producer.targets.iter().flat_map(|target| &target.lanes);
@@ -734,8 +749,17 @@ impl Producers {
         if !ctx.up {
             return;
         }
-        for id in self.ids(|producer| producer.targets.iter().flat_map(|target| &target.lanes).any(|lane| lane.deadline().is_some_and(|at| at <= now))) {
-            let shape: Vec<_> = self.get(id).map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect()).unwrap_or_default();
+        for id in self.ids(|producer| {
+            producer
+                .targets
+                .iter()
+                .flat_map(|target| &target.lanes)
+                .any(|lane| lane.deadline().is_some_and(|at| at <= now))
+        }) {
+            let shape: Vec<_> = self
+                .get(id)
+                .map(|producer| producer.targets.iter().map(|target| target.lanes.len()).collect())
+                .unwrap_or_default();
             for (target, lanes) in shape.into_iter().enumerate() {
                 for lane in 0..lanes {
                     let calls = self.lane(id, target, lane).map(|lane| lane.tick(now)).unwrap_or_default();
@@ -748,7 +772,10 @@ impl Producers {
             let (producer, target, first) = (call.producer, call.target, call.first_sent.unwrap_or(now));
             // Counted from here even if nothing is sent: silence is looked at every two seconds, not all the time.
             call.sent = now;
-            let window = self.get(producer).and_then(|producer| producer.targets.get(target)).map_or(Millis(0), |target| target.window);
+            let window = self
+                .get(producer)
+                .and_then(|producer| producer.targets.get(target))
+                .map_or(Millis(0), |target| target.window);
             if resend::may_repeat(true, first, now, window) {
                 self.write(ctx, id);
             }
@@ -761,32 +788,4 @@ impl Producers {
             turn.status(Status::ProduceFailed { station, error, messages, ids });
         }
     }
-}
-
-/// When silence about a message is a reason to look at it.
-fn silence(call: &Call) -> Option<Time> {
-    (call.has_id && matches!(call.state, State::Written(_))).then(|| resend::silence_ends(call.sent))
-}
-
-/// The id that `autoMsgId` makes: the producer's own random prefix and a counter.
-pub fn auto_text(prefix: &str, number: u64) -> String {
-    let mut text = Vec::with_capacity(prefix.len().saturating_add(8));
-    text.extend_from_slice(prefix.as_bytes());
-    text.push(b'.');
-    push_base36(&mut text, number);
-    String::from_utf8(text).unwrap_or_default()
-}
-
-fn closed() -> Error {
-    Error::new(Kind::Closed, "the producer has been closed").hint("Make another one.")
-}
-
-fn no_partition(number: u32) -> Error {
-    Error::argument(format!("the station has no partition {number}")).hint("Partitions are numbered from 1; station.partitions lists them.")
-}
-
-fn lost(maybe: bool) -> Error {
-    Error::new(Kind::ConnectionLost, "the link was lost before the receipt came")
-        .hint("Give messages a msgId (or the producer autoMsgId), so that they can be sent again safely.")
-        .maybe_delivered(maybe)
 }

@@ -72,10 +72,10 @@ impl<'a> Reader<'a> {
     pub fn word(&self, name: &str, words: &[&str], default: usize) -> Result<usize, Error> {
         match self.text(name)? {
             None => Ok(default),
-            Some(text) => words
-                .iter()
-                .position(|word| *word == text)
-                .ok_or_else(|| Error::argument(format!("{name} is \"{}\"", shown(&text))).hint(format!("It is one of: {}.", words.join(", ")))),
+            Some(text) => words.iter().position(|word| *word == text).ok_or_else(|| {
+                Error::argument(format!("{name} is \"{}\"", shown(&text)))
+                    .hint(format!("It is one of: {}.", words.join(", ")))
+            }),
         }
     }
 
@@ -104,7 +104,9 @@ pub fn whole(name: &str, value: &Value, least: u64, most: u64) -> Result<u64, Er
             Some(whole) if whole >= least && whole <= most => Ok(whole),
             Some(whole) if whole < least => wrong("too small"),
             Some(_) => wrong("too large"),
-            None if matches!(value, Value::Number(number) if *number > 0.0 && number.fract() != 0.0) => wrong("not a whole number"),
+            None if matches!(value, Value::Number(number) if *number > 0.0 && number.fract() != 0.0) => {
+                wrong("not a whole number")
+            }
             None if matches!(value, Value::Number(number) if *number > 0.0) => wrong("too large"),
             None => wrong("negative"),
         },
@@ -146,7 +148,7 @@ mod tests {
     fn an_unknown_option_names_the_nearest() {
         let options = json(r#"{"timoutMs":1}"#);
         let error = Reader::new("connect", &options, &[&["url", "timeoutMs"], &["name"]]).err().unwrap();
-        assert_eq!(error.hint.unwrap(), "Did you mean timeoutMs?");
+        assert_eq!(error.hint.as_deref(), Some("Did you mean timeoutMs?"));
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("", "abc"), 3);
     }

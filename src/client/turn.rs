@@ -191,7 +191,8 @@ impl Turn {
             Row::Message(message) if message.source == Source::Chunk => Some(frame(message)),
             _ => None,
         };
-        let used: u64 = self.rows.iter().filter_map(in_chunk).map(|(from, to)| u64::from(to.saturating_sub(from))).sum();
+        let used: u64 =
+            self.rows.iter().filter_map(in_chunk).map(|(from, to)| u64::from(to.saturating_sub(from))).sum();
         if used == 0 || used.saturating_mul(4) >= chunk.len() as u64 {
             return;
         }

@@ -120,7 +120,14 @@ impl Engine {
     /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions; `live` gets every
     /// socket that is used, to be closed if the wasm cannot do it any more.
     #[wasm_bindgen(constructor)]
-    pub fn new(given: &JsValue, turn: Function, guard: Function, live: Function, socket: JsValue, asks: bool) -> Result<Engine, JsValue> {
+    pub fn new(
+        given: &JsValue,
+        turn: Function,
+        guard: Function,
+        live: Function,
+        socket: JsValue,
+        asks: bool,
+    ) -> Result<Engine, JsValue> {
         let runtime = WebRuntime::new(Hooks { guard, live, socket });
         let facts = runtime.facts();
         let read = || -> Result<options::Connect, Error> {
@@ -142,7 +149,15 @@ impl Engine {
                 deliver(&driver, &rows, driver.event(event), &turn, chunk);
             }
         }));
-        Ok(Engine { driver, runtime, table, scratch: RefCell::new(Vec::new()), error: RefCell::new(None), name, op: Cell::new(0) })
+        Ok(Engine {
+            driver,
+            runtime,
+            table,
+            scratch: RefCell::new(Vec::new()),
+            error: RefCell::new(None),
+            name,
+            op: Cell::new(0),
+        })
     }
 
     fn kept<T>(&self, result: Result<T, Error>, good: impl FnOnce(T) -> i32) -> i32 {
@@ -256,7 +271,10 @@ impl Engine {
         })
     }
 
-    fn operation(&self, work: impl FnOnce(&mut crate::client::connection::Connection, crate::base::time::Now, OpId)) -> u32 {
+    fn operation(
+        &self,
+        work: impl FnOnce(&mut crate::client::connection::Connection, crate::base::time::Now, OpId),
+    ) -> u32 {
         self.driver.call(|core, now| {
             let op = core.next_op();
             work(core, now, op);
@@ -266,7 +284,16 @@ impl Engine {
 
     /// Send what lies in the scratch: `length` bytes of payload, then `texts` bytes of tagged texts. Gives the call.
     #[allow(clippy::too_many_arguments)]
-    pub fn produce(&self, producer: u32, length: u32, texts: u32, flags: u32, partition: f64, wait: f64, limit: f64) -> i32 {
+    pub fn produce(
+        &self,
+        producer: u32,
+        length: u32,
+        texts: u32,
+        flags: u32,
+        partition: f64,
+        wait: f64,
+        limit: f64,
+    ) -> i32 {
         let scratch = self.scratch.borrow();
         let end = (length as usize).saturating_add(texts as usize);
         let (Some(data), Some(texts)) = (scratch.get(..length as usize), scratch.get(length as usize..end)) else {
@@ -296,7 +323,8 @@ impl Engine {
                 partition: (partition > 0).then_some(partition as u32),
                 data,
                 ack_wait: Millis(number(HAS_WAIT, "ackWaitMs", wait, reader::SAFE, defaults.ack_wait.0)?),
-                limit: number(HAS_LIMIT, "limitConcurrentTasks", limit, u64::from(u32::MAX), u64::from(defaults.limit))? as u32,
+                limit: number(HAS_LIMIT, "limitConcurrentTasks", limit, u64::from(u32::MAX), u64::from(defaults.limit))?
+                    as u32,
                 wants_receipt: flags & NO_RECEIPT == 0,
             };
             if message.key.is_some() && message.partition.is_some() {
@@ -364,14 +392,22 @@ impl Engine {
                 2 => options::CONSUME,
                 _ => &[],
             };
-            let (spec, name) = options::consumer(&given, station, names, self.driver.now(), &self.driver.random_name(), self.driver.broker())?;
+            let (spec, name) = options::consumer(
+                &given,
+                station,
+                names,
+                self.driver.now(),
+                &self.driver.random_name(),
+                self.driver.broker(),
+            )?;
             // What stands among them is checked now, though it is used later.
             match among {
                 1 => drop(options::fetch(&given, &spec, options::CONSUMER)?),
                 2 => drop(options::consume(&given, spec.group.auto_ack, options::CONSUMER)?),
                 _ => {}
             }
-            *self.scratch.borrow_mut() = format!("{name}\n{}\n{}", spec.group.name, u32::from(spec.group.auto_ack)).into_bytes();
+            *self.scratch.borrow_mut() =
+                format!("{name}\n{}\n{}", spec.group.name, u32::from(spec.group.auto_ack)).into_bytes();
             Ok(self.driver.open_consumer(spec))
         };
         self.kept(open(), |id| id.0 as i32)
@@ -465,14 +501,27 @@ impl Engine {
 
     /// Settle a message whose token lies in the scratch, then the reason. Gives 0 when done, else the operation.
     #[allow(clippy::too_many_arguments)]
-    pub fn settle(&self, id: u32, partition: u32, token: u32, reason: u32, what: u32, span: f64, low: u32, high: u32, deliveries: u32, confirm: bool) -> i32 {
+    pub fn settle(
+        &self,
+        id: u32,
+        partition: u32,
+        token: u32,
+        reason: u32,
+        what: u32,
+        span: f64,
+        low: u32,
+        high: u32,
+        deliveries: u32,
+        confirm: bool,
+    ) -> i32 {
         let scratch = self.scratch.borrow();
         let end = (token as usize).saturating_add(reason as usize);
         let (Some(token), Some(reason)) = (scratch.get(..token as usize), scratch.get(token as usize..end)) else {
             return self.kept(Err(Error::new(Kind::Internal, "the scratch is too small")), |_: ()| -1);
         };
         let settle = || -> Result<Option<OpId>, Error> {
-            let time = |name: &str, least: u64| reader::whole(name, &Value::Number(span), least, reader::SAFE).map(Millis);
+            let time =
+                |name: &str, least: u64| reader::whole(name, &Value::Number(span), least, reader::SAFE).map(Millis);
             let verdict = match what {
                 0 => Verdict::Ack,
                 1 => Verdict::Nack,
@@ -530,9 +579,13 @@ impl Engine {
             let spec = spec.ok_or_else(|| Error::new(Kind::Closed, "the consumer has been closed"))?;
             let facts = find(&driver, &spec.station).await?;
             let partition = match (partition.is_nan(), facts.places.as_slice()) {
-                (false, _) => reader::whole("partitionNumber", &Value::Number(partition), 1, u64::from(u32::MAX))? as u32,
+                (false, _) => {
+                    reader::whole("partitionNumber", &Value::Number(partition), 1, u64::from(u32::MAX))? as u32
+                }
                 (true, [only]) => only.partition,
-                (true, _) => return Err(Error::argument("the station has several partitions").hint("Give the number of one.")),
+                (true, _) => {
+                    return Err(Error::argument("the station has several partitions").hint("Give the number of one."));
+                }
             };
             let position = driver.ops()?.position(&facts, &spec.group.name, partition).await?;
             Ok(position.map_or(JsValue::UNDEFINED, |position| js_sys::BigInt::from(position).into()))
@@ -564,7 +617,12 @@ impl Engine {
         self.driver.call(|core, _| {
             let (sent, received, pending) = (core.producers.sent, core.consumers.received, core.producers.pending());
             vec![
-                sent.0 as f64, sent.1 as f64, received.0 as f64, received.1 as f64, pending.0 as f64, pending.1 as f64,
+                sent.0 as f64,
+                sent.1 as f64,
+                received.0 as f64,
+                received.1 as f64,
+                pending.0 as f64,
+                pending.1 as f64,
                 f64::from(core.reconnects),
             ]
         })
@@ -591,7 +649,9 @@ impl Engine {
 async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {
     let facts = driver.ops()?.find(name).await?;
     facts.ok_or_else(|| {
-        Error::new(Kind::NoSuchStation, "the station does not exist").hint("Create it with station(); producers and consumers create it too.").at(name)
+        Error::new(Kind::NoSuchStation, "the station does not exist")
+            .hint("Create it with station(); producers and consumers create it too.")
+            .at(name)
     })
 }
 
@@ -610,7 +670,8 @@ fn deliver(driver: &Driver, table: &Rc<RefCell<Table>>, mut turn: Turn, function
         table.fill(&mut turn);
         (table.words.as_ptr() as u32, table.words.len() as u32, turn.pack.as_ptr() as u32, turn.pack.len() as u32)
     };
-    let arguments: Array = [words.into(), count.into(), chunk.clone(), pack.into(), packed.into()].into_iter().collect();
+    let arguments: Array =
+        [words.into(), count.into(), chunk.clone(), pack.into(), packed.into()].into_iter().collect();
     let _ = function.apply(&JsValue::UNDEFINED, &arguments);
     turn.pack.clear();
     turn.pack.shrink_to(limits::SEND_AT);

@@ -30,7 +30,9 @@ fn usual(kind: Kind) -> &'static str {
     match kind {
         Kind::Aborted => "It was withdrawn on request; call again to try again.",
         Kind::Closed => "Connect again, or make another producer or consumer.",
-        Kind::ConnectFailed | Kind::ConnectionLost => "Check the network and the broker; status() tells when the link is back.",
+        Kind::ConnectFailed | Kind::ConnectionLost => {
+            "Check the network and the broker; status() tells when the link is back."
+        }
         Kind::Internal => "This is a defect of stationmaster; please report it.",
         Kind::InvalidArgument => "The typings and the README say what is allowed.",
         Kind::NotSupported => "capabilities tells what this broker can do.",

@@ -74,12 +74,24 @@ impl Table {
                 let Span { at: head, len: head_len } = message.head;
                 let Span { at: data, len: data_len } = message.data;
                 let Span { at: token, len: token_len } = message.token;
-                let ((sequence, sequence_high), (stamp, stamp_high)) = (halves(message.sequence), halves(message.stamp.0));
+                let ((sequence, sequence_high), (stamp, stamp_high)) =
+                    (halves(message.sequence), halves(message.stamp.0));
                 self.row(
                     3 | flags << 8 | message.partition << 16,
                     &[
-                        message.consumer.0, message.id.0, head, head_len, data, data_len, token, token_len, sequence, sequence_high,
-                        stamp, stamp_high, message.deliveries,
+                        message.consumer.0,
+                        message.id.0,
+                        head,
+                        head_len,
+                        data,
+                        data_len,
+                        token,
+                        token_len,
+                        sequence,
+                        sequence_high,
+                        stamp,
+                        stamp_high,
+                        message.deliveries,
                     ],
                 );
             }

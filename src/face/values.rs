@@ -6,8 +6,8 @@ use js_sys::{Array, Date, Object};
 use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Read options. Signals are the shell's business and are passed over; a `Date` becomes its
-/// milliseconds, a bigint a number.
+/// Read options. Signals are the shell's business and are passed over; a bigint becomes a
+/// number.
 pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
     if value.is_undefined() || value.is_null() {
         return Ok(Value::Nothing);
@@ -30,7 +30,7 @@ pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
 
 fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
     if let Some(date) = value.dyn_ref::<Date>() {
-        return Ok(Value::Number(date.get_time()));
+        return Ok(Value::Date(date.get_time()));
     }
     if name == "signal" {
         return Ok(Value::Nothing);
@@ -39,11 +39,17 @@ fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
         // No option of Rust's is a function: an empty list is of no type that any of them wants.
         return Ok(Value::List(Vec::new()));
     }
-    if matches!(name, "start" | "filter" | "amqp" | "extra" | "headers") && value.is_object() && !Array::is_array(value) {
+    if matches!(name, "start" | "filter" | "amqp" | "extra" | "headers") && value.is_object() && !Array::is_array(value)
+    {
         return options(value);
     }
     if value.is_bigint() {
-        let text = value.unchecked_ref::<js_sys::BigInt>().to_string(10).ok().and_then(|text| text.as_string()).unwrap_or_default();
+        let text = value
+            .unchecked_ref::<js_sys::BigInt>()
+            .to_string(10)
+            .ok()
+            .and_then(|text| text.as_string())
+            .unwrap_or_default();
         return text.parse().map(Value::Whole).map_err(|_| Error::argument(format!("{name} is too large")));
     }
     let read = Value::deserialize(serde_wasm_bindgen::Deserializer::from(value.clone()));

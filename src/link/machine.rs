@@ -326,8 +326,11 @@ impl Machine {
                 self.broken(now, error, random, offline);
             }
             State::Greeting { .. } => {
-                let error = Error::new(Kind::ConnectFailed, "a connection was made, but the broker did not log us in within the time limit")
-                    .hint("Is this the broker's WebSocket listener? timeoutMs covers socket, handshake and login.");
+                let error = Error::new(
+                    Kind::ConnectFailed,
+                    "a connection was made, but the broker did not log us in within the time limit",
+                )
+                .hint("Is this the broker's WebSocket listener? timeoutMs covers socket, handshake and login.");
                 self.broken(now, error, random, offline);
             }
             State::Waiting { .. } => self.begin(now),
@@ -496,7 +499,10 @@ impl Machine {
 /// A link that is lost before it was up has failed to connect.
 fn never_up(mut error: Error) -> Error {
     error.kind = Kind::ConnectFailed;
-    error.hint = Some("Something answers at that address, but closes the connection before the login: is it the broker's listener?".into());
+    error.hint = Some(
+        "Something answers at that address, but closes the connection before the login: is it the broker's listener?"
+            .into(),
+    );
     error
 }
 
@@ -588,7 +594,10 @@ mod tests {
         assert!(machine.is_up());
         machine.tick(Time(502_000), false, 0, false);
         let seen = acts(&mut machine);
-        assert!(matches!(seen[..], [Act::HangUp, Act::Down(_), Act::Retry { pause: Millis(0), .. }, Act::Dial { .. }]), "{seen:?}");
+        assert!(
+            matches!(seen[..], [Act::HangUp, Act::Down(_), Act::Retry { pause: Millis(0), .. }, Act::Dial { .. }]),
+            "{seen:?}"
+        );
     }
 
     #[test]

@@ -285,7 +285,15 @@ pub trait Session {
     /// Take back every ask of the feed. What is already on its way still arrives.
     fn withdraw(&mut self, now: Now, out: &mut Outbox, feed: FeedId);
     /// Say what becomes of a delivered message. With `confirm` an [`Output::Replied`] tells that it is recorded.
-    fn settle(&mut self, now: Now, out: &mut Outbox, feed: FeedId, token: &[u8], verdict: &Verdict, confirm: Option<WaitId>);
+    fn settle(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        feed: FeedId,
+        token: &[u8],
+        verdict: &Verdict,
+        confirm: Option<WaitId>,
+    );
 
     /// Put a question.
     fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);

@@ -56,7 +56,11 @@ impl Url {
             return Err(wrong("has a fragment"));
         }
         let (host, digits) = split_port(authority);
-        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+        if host.is_empty()
+            || host.contains(|c: char| {
+                c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}')
+            })
+        {
             return Err(wrong("has no host, or one that is not allowed"));
         }
         let port = match digits {
@@ -84,13 +88,13 @@ impl Url {
 
     /// A page loaded over TLS may not open plain sockets, but for loopback hosts.
     pub fn check_page(&self, facts: Facts) -> Result<(), Error> {
-        let host = self.text.strip_prefix("ws://").map(|rest| split_port(rest.split(['/', '?']).next().unwrap_or_default()).0);
+        let host =
+            self.text.strip_prefix("ws://").map(|rest| split_port(rest.split(['/', '?']).next().unwrap_or_default()).0);
         match host {
-            Some(host) if facts.secure_page && !is_loopback(host) => Err(Error::new(
-                Kind::InvalidArgument,
-                format!("a page loaded over TLS may not open {}", self.text),
-            )
-            .hint("Use a wss: URL; the broker's WebSocket listener needs TLS, or a proxy in front of it.")),
+            Some(host) if facts.secure_page && !is_loopback(host) => {
+                Err(Error::new(Kind::InvalidArgument, format!("a page loaded over TLS may not open {}", self.text))
+                    .hint("Use a wss: URL; the broker's WebSocket listener needs TLS, or a proxy in front of it."))
+            }
             _ => Ok(()),
         }
     }
@@ -135,12 +139,27 @@ mod tests {
         assert_eq!((scheme, url.text.as_str()), (Scheme::Wss, "wss://broker.example.com/nats?x=1"));
         assert!(url.secure && !url.plain_path);
         assert_eq!(parse("ws://[::1]:80/").unwrap().1.text, "ws://[::1]:80/");
-        assert_eq!(parse("memory:tests").unwrap(), (Scheme::Memory, Url { text: "tests".into(), secure: false, plain_path: false }));
+        assert_eq!(
+            parse("memory:tests").unwrap(),
+            (Scheme::Memory, Url { text: "tests".into(), secure: false, plain_path: false })
+        );
     }
 
     #[test]
     fn refuses_what_is_wrong() {
-        for text in ["", "localhost", "ftp://x", "http://x", "ws://", "ws://:80", "ws://a b", "ws://a:0", "ws://a:70000", "ws://a:x", "ws://a/#f"] {
+        for text in [
+            "",
+            "localhost",
+            "ftp://x",
+            "http://x",
+            "ws://",
+            "ws://:80",
+            "ws://a b",
+            "ws://a:0",
+            "ws://a:70000",
+            "ws://a:x",
+            "ws://a/#f",
+        ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind, Kind::InvalidArgument, "{text}");
             assert!(error.hint.is_some());

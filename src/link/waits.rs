@@ -88,8 +88,9 @@ impl Waits {
     pub fn tick(&mut self, now: Time) {
         for wait in &mut self.waits {
             if wait.answer.is_none() && wait.deadline <= now {
-                let late = Error::new(Kind::Timeout, "the broker did not answer in time")
-                    .hint("The broker may be overloaded, without a leader, or the user may not receive answers; try again.");
+                let late = Error::new(Kind::Timeout, "the broker did not answer in time").hint(
+                    "The broker may be overloaded, without a leader, or the user may not receive answers; try again.",
+                );
                 wait.answer = Some(Err(late));
                 wake(wait);
             }

@@ -42,7 +42,13 @@ mod tests {
     #[test]
     fn hash_is_murmur3_with_seed_31() {
         // Computed with an independent implementation of MurmurHash3 x86 32.
-        let known = [("", 0x4af6_b95b), ("a", 0xc9ed_3207), ("key-1", 0xe65a_993b), ("straße", 0x573e_1ff7), ("orders:12345", 0x7053_2318)];
+        let known = [
+            ("", 0x4af6_b95b),
+            ("a", 0xc9ed_3207),
+            ("key-1", 0xe65a_993b),
+            ("straße", 0x573e_1ff7),
+            ("orders:12345", 0x7053_2318),
+        ];
         for (key, expected) in known {
             assert_eq!(hash(key), expected, "{key}");
         }

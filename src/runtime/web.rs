@@ -90,7 +90,12 @@ impl WebRuntime {
     }
 
     fn guarded(&self, closure: &JsValue) -> Function {
-        self.hooks.guard.call1(&JsValue::UNDEFINED, closure).ok().and_then(|function| function.dyn_into().ok()).unwrap_or_default()
+        self.hooks
+            .guard
+            .call1(&JsValue::UNDEFINED, closure)
+            .ok()
+            .and_then(|function| function.dyn_into().ok())
+            .unwrap_or_default()
     }
 
     pub(super) fn tell(&self, event: Event<'_>, chunk: &JsValue) {
@@ -98,7 +103,9 @@ impl WebRuntime {
             return;
         }
         if let Event::Awake = event {
-            let hidden = global("document").and_then(|document| get(&document, "visibilityState")).and_then(|state| state.as_string());
+            let hidden = global("document")
+                .and_then(|document| get(&document, "visibilityState"))
+                .and_then(|state| state.as_string());
             if hidden.as_deref() == Some("hidden") {
                 return;
             }
@@ -130,7 +137,8 @@ impl Runtime for WebRuntime {
     }
 
     fn facts(&self) -> Facts {
-        let protocol = global("location").and_then(|location| get(&location, "protocol")).and_then(|text| text.as_string());
+        let protocol =
+            global("location").and_then(|location| get(&location, "protocol")).and_then(|text| text.as_string());
         Facts {
             secure_page: protocol.as_deref() == Some("https:"),
             offline: on_line() == Some(false),

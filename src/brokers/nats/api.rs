@@ -106,7 +106,9 @@ fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) 
     let Some(value @ Value::Map(_)) = exchange.0.json().read(&reply.body) else {
         let error = Error::new(Kind::Protocol, "JetStream answered with something that is not a JSON object")
             .hint("Another program answers on the JetStream API's subjects.");
-        return Err(Refusal::Link(error.said(String::from_utf8_lossy(&reply.body).chars().take(200).collect::<String>())));
+        return Err(Refusal::Link(
+            error.said(String::from_utf8_lossy(&reply.body).chars().take(200).collect::<String>()),
+        ));
     };
     let error = value.get("error");
     match error.get("err_code").whole().or(error.get("code").whole()) {
@@ -156,7 +158,11 @@ impl Refusal {
             10023 | 10028 | 10047 | 10002 => "The server or the account is full.",
             _ => "The broker's own code is in serverCode; its text is the message.",
         };
-        Error::new(kind, format!("JetStream refused: {text}")).hint(hint).at(station).code(code).retryable(matches!(kind, Kind::Timeout))
+        Error::new(kind, format!("JetStream refused: {text}"))
+            .hint(hint)
+            .at(station)
+            .code(code)
+            .retryable(matches!(kind, Kind::Timeout))
     }
 }
 
@@ -241,7 +247,8 @@ mod tests {
 
     #[test]
     fn bodies_are_json_and_the_last_word_counts() {
-        let body = Body::default().text("a", "x\"y").number("n", -1).flag("f", true).texts("l", &["p", "q"]).number("n", 7);
+        let body =
+            Body::default().text("a", "x\"y").number("n", -1).flag("f", true).texts("l", &["p", "q"]).number("n", 7);
         let body = body.object("o", Body::default().text("k", "v")).finish();
         assert_eq!(String::from_utf8(body).unwrap(), r#"{"a":"x\"y","n":7,"f":true,"l":["p","q"],"o":{"k":"v"}}"#);
     }

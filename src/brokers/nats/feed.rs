@@ -101,7 +101,10 @@ impl Pulls {
             None => (ask, end),
             Some((old, old_end)) => {
                 let wait = if old.wait == Wait::Standing { Wait::Standing } else { ask.wait };
-                (Ask { messages: old.messages.saturating_add(ask.messages), bytes: old.bytes.max(ask.bytes), wait }, old_end.max(end))
+                (
+                    Ask { messages: old.messages.saturating_add(ask.messages), bytes: old.bytes.max(ask.bytes), wait },
+                    old_end.max(end),
+                )
             }
         });
     }
@@ -173,7 +176,9 @@ impl Pulls {
                 self.again(now, Millis(0));
                 Effect::Nothing
             }
-            (409, None) if starts(b"Exceeded") => Effect::Refused("the group's own limits refuse the pulls of this client"),
+            (409, None) if starts(b"Exceeded") => {
+                Effect::Refused("the group's own limits refuse the pulls of this client")
+            }
             (409, None) if starts(b"Consumer is push") => Effect::Refused("the group is a push consumer"),
             (503, _) => {
                 self.backoff(now);
@@ -277,7 +282,9 @@ impl Pulls {
     /// When two heartbeats have been missed.
     fn silence(&self) -> Option<Time> {
         let beats = self.open.iter().any(|open| open.wait == Wait::Standing);
-        self.heard.filter(|_| beats && self.asked() > 0).map(|heard| heard + limits::PULL_HEARTBEAT + limits::PULL_HEARTBEAT)
+        self.heard
+            .filter(|_| beats && self.asked() > 0)
+            .map(|heard| heard + limits::PULL_HEARTBEAT + limits::PULL_HEARTBEAT)
     }
 
     /// Time has passed. A pull may be due now, and something may have happened.

@@ -32,7 +32,12 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
         let body = create(place, spec, start);
         asked.push((place, api.begin(&subject("CREATE", place, &spec.name, is_ours(place)), body)));
     }
-    let mut group = GroupFacts { feeds: Vec::new(), max_deliveries: spec.max_deliveries, ack_time: spec.ack_time, broker_counts: false };
+    let mut group = GroupFacts {
+        feeds: Vec::new(),
+        max_deliveries: spec.max_deliveries,
+        ack_time: spec.ack_time,
+        broker_counts: false,
+    };
     for (place, pending) in asked {
         let info = match pending.answer().await {
             Ok(info) => info,
@@ -50,9 +55,14 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
 /// Take over what the durable says; refuse one that cannot be read this way.
 fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -> Done<()> {
     let config = info.get("config");
-    let exists = |text: &'static str, hint: &'static str| Error::new(Kind::AlreadyExists, text).hint(hint).at(&place.station).code(10148);
+    let exists = |text: &'static str, hint: &'static str| {
+        Error::new(Kind::AlreadyExists, text).hint(hint).at(&place.station).code(10148)
+    };
     if config.get("deliver_subject").text().is_some_and(|subject| !subject.is_empty()) {
-        return Err(exists("a push consumer of the group's name is in the way", "Choose another group name, or remove that consumer."));
+        return Err(exists(
+            "a push consumer of the group's name is in the way",
+            "Choose another group name, or remove that consumer.",
+        ));
     }
     let no_acks = config.get("ack_policy").text() == Some("none");
     if no_acks != spec.auto_ack {
@@ -66,10 +76,16 @@ fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -
         group.ack_time = Millis((nanos / 1_000_000).max(1));
     }
     let limit = config.get("metadata").get("stationmaster.max_deliver").text().and_then(|text| text.parse().ok());
-    let server = config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
+    let server =
+        config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
     group.broker_counts = server.is_some();
     group.max_deliveries = limit.or(server).unwrap_or(ENDLESS);
-    group.feeds.push(FeedSpec { place: place.clone(), group: spec.name.clone(), auto_ack: spec.auto_ack, ack_time: group.ack_time });
+    group.feeds.push(FeedSpec {
+        place: place.clone(),
+        group: spec.name.clone(),
+        auto_ack: spec.auto_ack,
+        ack_time: group.ack_time,
+    });
     Ok(())
 }
 
@@ -95,7 +111,8 @@ pub async fn remove(api: &Api, facts: &StationFacts, group: &str, given_back: Op
             return Ok(false);
         }
     }
-    let deletes: Vec<_> = facts.places.iter().map(|place| api.begin(&subject("DELETE", place, group, false), Vec::new())).collect();
+    let deletes: Vec<_> =
+        facts.places.iter().map(|place| api.begin(&subject("DELETE", place, group, false), Vec::new())).collect();
     for delete in deletes {
         match delete.answer().await {
             Err(refusal) if !matches!(refusal.code(), 10014 | 10059) => return Err(refusal.error(&facts.name)),
@@ -139,7 +156,9 @@ fn create(place: &Place, spec: &GroupSpec, start: Start) -> Vec<u8> {
         Start::First | Start::LastMessages(_) | Start::Sequence(0 | 1) => config.text("deliver_policy", "all"),
         Start::Last => config.text("deliver_policy", "last"),
         Start::Next => config.text("deliver_policy", "new"),
-        Start::Sequence(sequence) => config.text("deliver_policy", "by_start_sequence").number("opt_start_seq", whole(sequence)),
+        Start::Sequence(sequence) => {
+            config.text("deliver_policy", "by_start_sequence").number("opt_start_seq", whole(sequence))
+        }
         Start::Time(at) => config.text("deliver_policy", "by_start_time").text("opt_start_time", &rfc3339(at)),
     };
     config = config

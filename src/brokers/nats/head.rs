@@ -38,8 +38,11 @@ pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result
             .hint("Put large values into the payload."));
     }
     if total as u64 > max_payload {
-        return Err(Error::new(Kind::TooLarge, format!("the message has {total} bytes with its headers, the broker takes {max_payload}"))
-            .hint("Split the message, or raise max_payload in the server's configuration."));
+        return Err(Error::new(
+            Kind::TooLarge,
+            format!("the message has {total} bytes with its headers, the broker takes {max_payload}"),
+        )
+        .hint("Split the message, or raise max_payload in the server's configuration."));
     }
     into.extend_from_slice(draft.data);
     Ok(u32::try_from(head).unwrap_or(u32::MAX))

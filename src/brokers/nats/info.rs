@@ -49,7 +49,8 @@ impl Info {
         if let Value::Bool(headers) = value.get("headers") {
             self.headers = *headers;
         }
-        let urls: Vec<_> = value.get("connect_urls").elements().iter().filter_map(|url| url.text().map(String::from)).collect();
+        let urls: Vec<_> =
+            value.get("connect_urls").elements().iter().filter_map(|url| url.text().map(String::from)).collect();
         if !urls.is_empty() {
             self.urls = urls;
         }
@@ -62,7 +63,8 @@ pub fn push_connect(out: &mut Vec<u8>, login: &Login) {
     out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true,\"lang\":\"stationmaster\",\"version\":\"");
     out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
     out.push(b'"');
-    let fields = [("name", &login.name), ("user", &login.username), ("pass", &login.password), ("auth_token", &login.token)];
+    let fields =
+        [("name", &login.name), ("user", &login.username), ("pass", &login.password), ("auth_token", &login.token)];
     for (key, value) in fields {
         if let Some(value) = value {
             out.extend_from_slice(b",\"");
@@ -122,7 +124,8 @@ mod tests {
 
     #[test]
     fn connect_is_json_and_escapes() {
-        let login = Login { username: Some("a\"b".into()), password: Some("p\\".into()), token: None, name: Some("ui".into()) };
+        let login =
+            Login { username: Some("a\"b".into()), password: Some("p\\".into()), token: None, name: Some("ui".into()) };
         let mut out = Vec::new();
         push_connect(&mut out, &login);
         let text = String::from_utf8(out).unwrap();
@@ -136,7 +139,10 @@ mod tests {
     #[test]
     fn later_infos_are_merged() {
         let mut info = Info::default();
-        info.merge(&serde_json::from_str(r#"{"max_payload":64,"headers":true,"version":"2.15.1","connect_urls":["a:1"]}"#).unwrap());
+        info.merge(
+            &serde_json::from_str(r#"{"max_payload":64,"headers":true,"version":"2.15.1","connect_urls":["a:1"]}"#)
+                .unwrap(),
+        );
         info.merge(&serde_json::from_str(r#"{"ldm":true}"#).unwrap());
         assert_eq!((info.max_payload, info.headers, info.leaving, info.urls.len()), (64, true, true, 1));
     }
@@ -152,6 +158,9 @@ mod tests {
         assert_eq!(fatal("maximum connections exceeded"), Kind::ConnectFailed);
         assert_eq!(fatal("Stale Connection"), Kind::ConnectionLost);
         assert_eq!(complaint("Permissions Violation for Publish to \"a.b\""), Complaint::Publish("a.b"));
-        assert_eq!(complaint("Permissions Violation for Subscription to \"_INBOX.x.*\" using queue \"g\""), Complaint::Subscribe("_INBOX.x.*"));
+        assert_eq!(
+            complaint("Permissions Violation for Subscription to \"_INBOX.x.*\" using queue \"g\""),
+            Complaint::Subscribe("_INBOX.x.*")
+        );
     }
 }

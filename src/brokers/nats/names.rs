@@ -22,6 +22,9 @@ mod tests {
     #[test]
     fn names_map_one_to_one() {
         let t = token("orders.eu");
-        assert_eq!((stream(&t, 1), stream(&t, 2), subject(&t, 2)), ("orders#eu".into(), "orders#eu$2".into(), "stations.orders#eu.2".into()));
+        assert_eq!(
+            (stream(&t, 1), stream(&t, 2), subject(&t, 2)),
+            ("orders#eu".into(), "orders#eu$2".into(), "stations.orders#eu.2".into())
+        );
     }
 }

@@ -44,7 +44,9 @@ fn unusual(slot: Slot, value: &Value) -> Output {
     let code = error.get("err_code").whole().and_then(|code| u32::try_from(code).ok());
     let Some(code) = code else {
         return match (value.get("stream").text(), value.get("seq").whole()) {
-            (Some(_), Some(sequence)) if sequence > 0 => Output::Stored { slot, sequence, duplicate: value.get("duplicate").truth() },
+            (Some(_), Some(sequence)) if sequence > 0 => {
+                Output::Stored { slot, sequence, duplicate: value.get("duplicate").truth() }
+            }
             _ => Output::Refused(slot, unknown_answer()),
         };
     };
@@ -52,9 +54,15 @@ fn unusual(slot: Slot, value: &Value) -> Output {
     match code {
         // Not decided yet, or too busy: not stored for now (jetstream.md section 3.2).
         10158 | 10163 | 10167 | 10210 | 10211 => Output::NotNow(slot),
-        10054 | 10097 => Output::Refused(slot, Error::new(Kind::TooLarge, text).code(code).hint("The stream's own limit is smaller than the server's.")),
+        10054 | 10097 => Output::Refused(
+            slot,
+            Error::new(Kind::TooLarge, text).code(code).hint("The stream's own limit is smaller than the server's."),
+        ),
         10077 | 10002 | 10047 | 10028 | 10023 => {
-            let full = Error::new(Kind::Rejected, text).code(code).retryable(true).hint("The station or the server is full; try again when messages have gone.");
+            let full = Error::new(Kind::Rejected, text)
+                .code(code)
+                .retryable(true)
+                .hint("The station or the server is full; try again when messages have gone.");
             Output::Refused(slot, full)
         }
         _ => Output::Refused(slot, Error::new(Kind::Rejected, text).code(code)),
@@ -76,7 +84,9 @@ mod tests {
         assert_eq!(ack(br#"{"stream":"orders","seq":1}"#), Some((1, false)));
         assert_eq!(ack(br#"{"stream":"orders", "seq":17}"#), Some((17, false)), "2.9 to 2.11");
         assert_eq!(ack(br#"{"stream":"orders","seq":2,"duplicate": true}"#), Some((2, true)));
-        for odd in [&br#"{"stream":"one","seq":21,"x":1}"#[..], br#"{"stream":"o","seq":0}"#, br#"{"error":{}}"#, b"", b"{"] {
+        for odd in
+            [&br#"{"stream":"one","seq":21,"x":1}"#[..], br#"{"stream":"o","seq":0}"#, br#"{"error":{}}"#, b"", b"{"]
+        {
             assert_eq!(ack(odd), None);
         }
         let domain = br#"{"stream":"one","domain":"hub","seq":21}"#;
@@ -87,7 +97,11 @@ mod tests {
     fn errors_are_told_apart() {
         let json = JsonReader(|text| serde_json::from_slice(text).ok());
         let answer = |body: &str| read(Slot(0), body.as_bytes(), json);
-        let error = |code: u32| answer(&format!("{{\"error\":{{\"code\":400,\"err_code\":{code},\"description\":\"d\"}},\"stream\":\"s\",\"seq\":0}}"));
+        let error = |code: u32| {
+            answer(&format!(
+                "{{\"error\":{{\"code\":400,\"err_code\":{code},\"description\":\"d\"}},\"stream\":\"s\",\"seq\":0}}"
+            ))
+        };
         assert!(matches!(error(10158), Output::NotNow(_)));
         assert!(matches!(error(10054), Output::Refused(_, error) if error.kind == Kind::TooLarge));
         assert!(matches!(error(10077), Output::Refused(_, error) if error.kind == Kind::Rejected && error.retryable));

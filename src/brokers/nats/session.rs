@@ -15,14 +15,14 @@ use super::wire::{self, Deframer, Frame, Home, Msg};
 use super::{head, names, receipt, token};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Fault, Kind};
-use crate::base::limits;
 use crate::base::id::{parse_base36, push_base36, random_id};
+use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot, Source, Span,
-    Verdict, WaitId,
+    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Reply, Request, RouteId, ServerFacts, Session,
+    Slot, Source, Span, Verdict, WaitId,
 };
 use slab::Slab;
 use std::collections::VecDeque;
@@ -151,8 +151,11 @@ impl NatsSession {
     }
 
     fn garbage(&mut self, fault: Fault) {
-        let error = Error::new(Kind::Protocol, format!("the server sent something that is not NATS: at byte {} should be {}", fault.at, fault.expected))
-            .hint("Is this URL the WebSocket listener of a NATS server?");
+        let error = Error::new(
+            Kind::Protocol,
+            format!("the server sent something that is not NATS: at byte {} should be {}", fault.at, fault.expected),
+        )
+        .hint("Is this URL the WebSocket listener of a NATS server?");
         self.broken(error);
     }
 
@@ -329,7 +332,9 @@ impl NatsSession {
             }
             Effect::Refused(why) => {
                 let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
-                let error = Error::new(Kind::Rejected, why).at(&station).hint("Choose another group, or make a consumer that this client can read.");
+                let error = Error::new(Kind::Rejected, why)
+                    .at(&station)
+                    .hint("Choose another group, or make a consumer that this client can read.");
                 self.outputs.push_back(Output::FeedLost(id, error));
             }
         }
@@ -388,7 +393,11 @@ impl NatsSession {
     }
 
     fn checked(&mut self, now: Now, check: Check, status: u32, body: &[u8], out: &mut Outbox) {
-        let code = if status == 0 { self.json.read(body).map(|value| value.get("error").get("err_code").whole().unwrap_or(0)) } else { None };
+        let code = if status == 0 {
+            self.json.read(body).map(|value| value.get("error").get("err_code").whole().unwrap_or(0))
+        } else {
+            None
+        };
         match check {
             Check::Route(id) => {
                 if let Some(route) = self.routes.get_mut(id.0 as usize) {
@@ -446,7 +455,9 @@ impl NatsSession {
         let mut streams = Vec::new();
         for (index, route) in &mut self.routes {
             // Servers before 2.12 do not name the subject: then every route is asked about.
-            if route.checking.is_none_or(|until| until <= now.mono) && subject.as_ref().is_none_or(|subject| *subject == route.subject) {
+            if route.checking.is_none_or(|until| until <= now.mono)
+                && subject.as_ref().is_none_or(|subject| *subject == route.subject)
+            {
                 route.checking = Some(now.mono + limits::REQUEST);
                 streams.push((RouteId(index as u32), route.stream.clone()));
             }
@@ -490,7 +501,8 @@ impl NatsSession {
             push_decimal(&mut body, heartbeat.nanos());
         }
         body.push(b'}');
-        let subject = [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
+        let subject =
+            [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
         wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
     }
 
@@ -498,7 +510,12 @@ impl NatsSession {
         if self.phase != Phase::Up {
             return;
         }
-        let due: Vec<_> = self.feeds.iter().filter(|(_, feed)| feed.pulls.deadline().is_some_and(|at| at <= now.mono)).map(|(index, _)| index).collect();
+        let due: Vec<_> = self
+            .feeds
+            .iter()
+            .filter(|(_, feed)| feed.pulls.deadline().is_some_and(|at| at <= now.mono))
+            .map(|(index, _)| index)
+            .collect();
         for index in due {
             let Some(feed) = self.feeds.get_mut(index) else { continue };
             let (pull, effect) = feed.pulls.tick(now.mono);
@@ -578,7 +595,12 @@ impl Session for NatsSession {
     }
 
     fn open_route(&mut self, place: &Place) -> RouteId {
-        let route = Route { station: place.station.clone(), stream: place.store.clone(), subject: place.address.clone(), checking: None };
+        let route = Route {
+            station: place.station.clone(),
+            stream: place.store.clone(),
+            subject: place.address.clone(),
+            checking: None,
+        };
         RouteId(self.routes.insert(route) as u32)
     }
 
@@ -599,7 +621,13 @@ impl Session for NatsSession {
             self.name.push(b'-');
             push_base36(&mut self.name, u64::from(*generation));
         }
-        wire::push_pub(out.main(), &[route.subject.as_bytes()], &[self.inbox.as_bytes(), &self.name], message, head as usize);
+        wire::push_pub(
+            out.main(),
+            &[route.subject.as_bytes()],
+            &[self.inbox.as_bytes(), &self.name],
+            message,
+            head as usize,
+        );
     }
 
     fn forget(&mut self, slot: Slot) {
@@ -644,7 +672,8 @@ impl Session for NatsSession {
             return;
         }
         // A byte limit costs a status message a pull: it is left out where the number of messages keeps it anyway.
-        let bytes = if u64::from(ask.messages).saturating_mul(self.info.max_payload) <= ask.bytes { 0 } else { ask.bytes };
+        let bytes =
+            if u64::from(ask.messages).saturating_mul(self.info.max_payload) <= ask.bytes { 0 } else { ask.bytes };
         let pull = self.feeds.get_mut(id.0 as usize).and_then(|feed| feed.pulls.ask(now.mono, Ask { bytes, ..ask }));
         if let Some(pull) = pull {
             self.push_pull(out, id, pull);
@@ -662,7 +691,15 @@ impl Session for NatsSession {
         }
     }
 
-    fn settle(&mut self, now: Now, out: &mut Outbox, _feed: FeedId, token: &[u8], verdict: &Verdict, confirm: Option<WaitId>) {
+    fn settle(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        _feed: FeedId,
+        token: &[u8],
+        verdict: &Verdict,
+        confirm: Option<WaitId>,
+    ) {
         let delay;
         let bury;
         let body: &[u8] = match verdict {
@@ -719,7 +756,10 @@ fn delay_body(span: Millis) -> Vec<u8> {
 /// A stream or a durable that is not there any more.
 pub fn gone(station: &str, code: u32) -> Error {
     let (text, hint) = if code == 10014 {
-        ("the consumer group has been removed from the broker", "Somebody destroyed the group; make the consumer again to create it.")
+        (
+            "the consumer group has been removed from the broker",
+            "Somebody destroyed the group; make the consumer again to create it.",
+        )
     } else {
         ("the station does not exist any more", "Make the station, the producer or the consumer again to create it.")
     };
@@ -736,7 +776,11 @@ pub fn fuzz(json: JsonReader, bytes: &[u8]) {
     session.handle(now, Input::Chunk(b"INFO {\"headers\":true,\"max_payload\":1000}\r\nPONG\r\n"), &mut out);
     let place = Place { station: "a".into(), partition: 1, store: "a".into(), address: "stations.a.1".into() };
     let route = session.open_route(&place);
-    let feed = session.open_feed(now, &mut out, &FeedSpec { place, group: "g".into(), auto_ack: false, ack_time: Millis(1000) });
+    let feed = session.open_feed(
+        now,
+        &mut out,
+        &FeedSpec { place, group: "g".into(), auto_ack: false, ack_time: Millis(1000) },
+    );
     session.publish(now, &mut out, route, Slot(0), b"x", 0);
     session.ask(now, &mut out, feed, Ask { messages: 10, bytes: 0, wait: crate::link::session::Wait::Standing });
     let step = bytes.first().map_or(1, |byte| usize::from(*byte).saturating_add(1));

@@ -40,7 +40,9 @@ pub async fn ensure(api: &Api, name: &str, spec: &StationSpec) -> Done<StationFa
             return Ok(facts);
         }
     }
-    Err(Error::new(Kind::Rejected, "the station is being created and destroyed at the same time").at(name).retryable(true))
+    Err(Error::new(Kind::Rejected, "the station is being created and destroyed at the same time")
+        .at(name)
+        .retryable(true))
 }
 
 /// `None` if somebody was faster.
@@ -63,7 +65,9 @@ async fn create(api: &Api, name: &str, spec: &StationSpec) -> Done<Option<Statio
         Ok(info) if info.get("config").get("metadata") == &Value::Nothing => {
             // Servers before 2.10 drop metadata silently (jetstream.md section 12).
             let _ = api.ask(&subject("DELETE", 1), Vec::new()).await;
-            Err(Error::new(Kind::NotSupported, "this NATS server is too old for stations").hint("Use nats-server 2.10 or newer.").at(name))
+            Err(Error::new(Kind::NotSupported, "this NATS server is too old for stations")
+                .hint("Use nats-server 2.10 or newer.")
+                .at(name))
         }
         Ok(info) => Ok(Some(facts(name, &info, false))),
         Err(refusal) if refusal.code() == 10058 => Ok(None),
@@ -77,10 +81,13 @@ async fn take_over(api: &Api, name: &str, token: &str, partition: u32, spec: &St
     let info = api.ask(&format!("STREAM.INFO.{stream}"), Vec::new()).await.map_err(|refusal| refusal.error(name))?;
     let ours = info.get("config").get("metadata").get("stationmaster.station").text() == Some(name);
     if !ours || info.get("state").get("messages").whole() != Some(0) {
-        return Err(Error::new(Kind::AlreadyExists, format!("the stream {stream} is in the way of partition {partition}"))
-            .hint("Remove that stream, or choose another name for the station.")
-            .at(name)
-            .code(10058));
+        return Err(Error::new(
+            Kind::AlreadyExists,
+            format!("the stream {stream} is in the way of partition {partition}"),
+        )
+        .hint("Remove that stream, or choose another name for the station.")
+        .at(name)
+        .code(10058));
     }
     let body = config(name, token, partition, spec)?;
     api.ask(&format!("STREAM.UPDATE.{stream}"), body).await.map(|_| ()).map_err(|refusal| refusal.error(name))
@@ -107,7 +114,12 @@ pub async fn destroy(api: &Api, facts: &StationFacts) -> Done<()> {
 pub async fn report(api: &Api, name: &str) -> Done<StationReport> {
     let first = look(api, name).await?.ok_or_else(|| super::session::gone(name, 10059))?;
     let facts = facts(name, &first, true);
-    let others: Vec<_> = facts.places.iter().skip(1).map(|place| api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new())).collect();
+    let others: Vec<_> = facts
+        .places
+        .iter()
+        .skip(1)
+        .map(|place| api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new()))
+        .collect();
     let mut infos = vec![first];
     for other in others {
         infos.push(other.answer().await.map_err(|refusal| refusal.error(name))?);
@@ -124,14 +136,21 @@ pub async fn report(api: &Api, name: &str) -> Done<StationReport> {
         first: only.map(|info| state(info, "first_seq")),
         last: only.map(|info| state(info, "last_seq")),
         groups: infos.iter().map(|info| state(info, "consumer_count")).max().unwrap_or(0),
-        created: infos.first().and_then(|info| info.get("created").text()).and_then(parse_rfc3339).map(|ms| Wall(ms.saturating_mul(1_000_000))),
+        created: infos
+            .first()
+            .and_then(|info| info.get("created").text())
+            .and_then(parse_rfc3339)
+            .map(|ms| Wall(ms.saturating_mul(1_000_000))),
         options,
     })
 }
 
 /// First and last sequence of a partition.
 pub async fn range(api: &Api, place: &Place) -> Done<(u64, u64)> {
-    let info = api.ask(&format!("STREAM.INFO.{}", place.store), Vec::new()).await.map_err(|refusal| refusal.error(&place.station))?;
+    let info = api
+        .ask(&format!("STREAM.INFO.{}", place.store), Vec::new())
+        .await
+        .map_err(|refusal| refusal.error(&place.station))?;
     let state = |key: &str| info.get("state").get(key).whole().unwrap_or(0);
     Ok((state("first_seq"), state("last_seq")))
 }
@@ -166,10 +185,13 @@ fn config(name: &str, token: &str, partition: u32, spec: &StationSpec) -> Done<V
         .text("stationmaster.dls_poison", flag(spec.poison_to_dls))
         .text("stationmaster.dls_schema", flag(spec.schema_failed_to_dls))
         .text("stationmaster.schema", &spec.schema);
-    body = body.number("duplicate_window", whole(window.nanos())).flag("allow_direct", true).object("metadata", metadata);
+    body =
+        body.number("duplicate_window", whole(window.nanos())).flag("allow_direct", true).object("metadata", metadata);
     for (key, value) in &spec.extra {
         if matches!(key.as_str(), "name" | "subjects" | "metadata") {
-            return Err(Error::argument(format!("extra.{key} cannot be set: the station's name and partitions decide it")));
+            return Err(Error::argument(format!(
+                "extra.{key} cannot be set: the station's name and partitions decide it"
+            )));
         }
         body = match value {
             Value::Text(text) => body.text(key, text),

@@ -52,7 +52,9 @@ mod tests {
 
     #[test]
     fn refuses_the_rest() {
-        for subject in [&b"$JS.ACK.a.b.1.2.3.4"[..], b"$JS.ACK.a.b.c.1.2.3.4.5", b"$JS.ACK.a.b.x.1.2.3.4", b"_INBOX.a", b""] {
+        for subject in
+            [&b"$JS.ACK.a.b.1.2.3.4"[..], b"$JS.ACK.a.b.c.1.2.3.4.5", b"$JS.ACK.a.b.x.1.2.3.4", b"_INBOX.a", b""]
+        {
             assert_eq!(parse(subject), None, "{}", String::from_utf8_lossy(subject));
         }
     }

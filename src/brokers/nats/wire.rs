@@ -96,7 +96,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
         Frame::Info(trimmed(line, word_end))
     } else if word.eq_ignore_ascii_case(b"-ERR") {
         let text = trimmed(line, word_end);
-        let quoted = line.get(text.clone()).is_some_and(|text| text.len() >= 2 && text.starts_with(b"'") && text.ends_with(b"'"));
+        let quoted = line
+            .get(text.clone())
+            .is_some_and(|text| text.len() >= 2 && text.starts_with(b"'") && text.ends_with(b"'"));
         Frame::Err(if quoted { text.start.saturating_add(1)..text.end.saturating_sub(1) } else { text })
     } else if word.eq_ignore_ascii_case(b"+OK") {
         Frame::Ok
@@ -380,7 +382,10 @@ mod tests {
         let (Frame::Err(text), bytes) = &frames[4] else { panic!() };
         assert_eq!(&bytes[text.clone()], b"Stale Connection");
         let (Frame::Msg(msg), bytes) = &frames[7] else { panic!() };
-        assert_eq!((&bytes[msg.subject.clone()], msg.sid, &bytes[msg.reply.clone()]), (&b"s"[..], 2, &b"$JS.ACK.x"[..]));
+        assert_eq!(
+            (&bytes[msg.subject.clone()], msg.sid, &bytes[msg.reply.clone()]),
+            (&b"s"[..], 2, &b"$JS.ACK.x"[..])
+        );
         assert_eq!((&bytes[msg.head.clone()], &bytes[msg.data.clone()]), (&b"NATS/1.0\r\n\r\n"[..], &b"abc"[..]));
     }
 

@@ -6,10 +6,7 @@
 //! One file a topic. wasm-bindgen sorts custom sections by their text before it writes them, which would shuffle the
 //! topics, and the build cuts off whatever follows the closing line (glue that no user should see), so that line has to
 //! come last. That is why all topics are joined here into a single section.
-#![allow(
-    dead_code,
-    reason = "the compiler does not see the uses inside the section that wasm-bindgen makes"
-)]
+#![allow(dead_code, reason = "the compiler does not see the uses inside the section that wasm-bindgen makes")]
 
 mod amqp;
 mod connect;

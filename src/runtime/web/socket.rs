@@ -19,8 +19,15 @@ use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
 enum Pipe {
     /// Not yet known.
     Opening,
-    Web { socket: WebSocket, own: bool, closures: [Closure<dyn FnMut(JsValue)>; 4] },
-    Streams { writer: JsValue, reader: JsValue },
+    Web {
+        socket: WebSocket,
+        own: bool,
+        closures: [Closure<dyn FnMut(JsValue)>; 4],
+    },
+    Streams {
+        writer: JsValue,
+        reader: JsValue,
+    },
     Closed,
 }
 
@@ -116,7 +123,8 @@ impl Inner {
         let text = get(error, "message").and_then(|text| text.as_string()).unwrap_or_default();
         let name = get(error, "name").and_then(|name| name.as_string()).unwrap_or_default();
         let kind = if name == "SyntaxError" { Kind::InvalidArgument } else { Kind::ConnectFailed };
-        Error::new(kind, format!("{} could not be opened: {text}", self.url)).hint("Check the URL; a page loaded over TLS needs wss:.")
+        Error::new(kind, format!("{} could not be opened: {text}", self.url))
+            .hint("Check the URL; a page loaded over TLS needs wss:.")
     }
 
     /// Ask the application's factory.
@@ -135,7 +143,9 @@ impl Inner {
             }
             match made {
                 Err(error) => self.fail(self.refused(&error)),
-                Ok(made) if get(&made, "readable").is_some() && get(&made, "writable").is_some() => self.streams(&made).await,
+                Ok(made) if get(&made, "readable").is_some() && get(&made, "writable").is_some() => {
+                    self.streams(&made).await
+                }
                 Ok(made) if get(&made, "send").is_some() => self.attach(made.unchecked_into(), false),
                 Ok(_) => self.fail(Error::argument("socket gave neither a WebSocket nor a pair of byte streams")),
             }
@@ -155,7 +165,8 @@ impl Inner {
             (closure, guarded)
         };
         let (open, on_open) = handler(|inner, _| inner.opened());
-        let (message, on_message) = handler(|inner, event| inner.message(&event.unchecked_into::<MessageEvent>().data()));
+        let (message, on_message) =
+            handler(|inner, event| inner.message(&event.unchecked_into::<MessageEvent>().data()));
         let (close, on_close) = handler(|inner, event| inner.closed(&event));
         // An error event says nothing that the close event after it does not say better.
         let (error, on_error) = handler(|_, _| {});
@@ -200,9 +211,15 @@ impl Inner {
 
     fn closed(&self, event: &JsValue) {
         let event = event.unchecked_ref::<CloseEvent>();
-        let (code, reason) = (get(event, "code").and_then(|code| code.as_f64()).unwrap_or(1006.0) as u32, get(event, "reason").and_then(|reason| reason.as_string()).unwrap_or_default());
+        let (code, reason) = (
+            get(event, "code").and_then(|code| code.as_f64()).unwrap_or(1006.0) as u32,
+            get(event, "reason").and_then(|reason| reason.as_string()).unwrap_or_default(),
+        );
         let mut error = if self.opened.get() {
-            Error::new(Kind::ConnectionLost, format!("the socket was closed with code {code} {reason}").trim_end().to_string())
+            Error::new(
+                Kind::ConnectionLost,
+                format!("the socket was closed with code {code} {reason}").trim_end().to_string(),
+            )
         } else {
             Error::new(Kind::ConnectFailed, format!("no connection to {}", self.url))
                 .hint("Is the broker running there, with its WebSocket listener on? A page cannot see more than that it failed.")
@@ -242,7 +259,10 @@ impl Inner {
                 return;
             }
         };
-        let text = error.and_then(|error| get(&error, "message")).and_then(|text| text.as_string()).unwrap_or_else(|| "it ended".into());
+        let text = error
+            .and_then(|error| get(&error, "message"))
+            .and_then(|text| text.as_string())
+            .unwrap_or_else(|| "it ended".into());
         self.fail(Error::new(Kind::ConnectionLost, format!("the stream was closed: {text}")));
     }
 
@@ -284,7 +304,11 @@ impl Inner {
                 drop(closures);
             }
             Pipe::Streams { writer, reader } => {
-                for promise in [call(&reader, "cancel", &JsValue::UNDEFINED), call(&writer, "close", &JsValue::UNDEFINED)].into_iter().flatten() {
+                for promise in
+                    [call(&reader, "cancel", &JsValue::UNDEFINED), call(&writer, "close", &JsValue::UNDEFINED)]
+                        .into_iter()
+                        .flatten()
+                {
                     spawn_local(async move { drop(JsFuture::from(promise).await) });
                 }
             }

@@ -270,6 +270,7 @@ fn named(name: &str) -> GroupSpec {
         name: name.into(),
         nameless: false,
         start: Start::First,
+        resume: Vec::new(),
         ack_time: Millis(1000),
         max_deliveries: 3,
         auto_ack: false,
