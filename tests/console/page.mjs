@@ -1,7 +1,6 @@
 // What the rows share: the site under its documented policy, a page, and the few steps that every row begins with.
 
 import assert from 'node:assert/strict';
-import { openPage } from '../../scripts/lib/browser.mjs';
 import { serve } from '../../scripts/lib/static.mjs';
 
 /** The header that www/README.md documents. The page's own policy stands beside it, so both must let everything through. */
@@ -10,10 +9,17 @@ export const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
 /** The folders as they are served: URL prefix to folder. */
 export const site = (mounts) => serve(mounts, { csp: POLICY });
 
-export async function open(context = {}) {
-  const opened = await openPage({ context: { viewport: { width: 1280, height: 800 }, ...context } });
-  opened.page.setDefaultTimeout(20_000);
-  return opened;
+/** A page with storage of its own; what it logs as an error or throws is collected. */
+export async function open(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const problems = [];
+  page.on('pageerror', (error) => problems.push(String(error?.stack ?? error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
+  return { page, context, problems, close: () => context.close() };
 }
 
 export const go = (page, server, hash = '') => page.goto(`${server.url}/www/index.html${hash}`);

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { open, site } from './page.mjs';
 import * as memory from './memory.mjs';
@@ -42,21 +43,27 @@ const published = await site({ '/': www, '/pkg': pkg });
 const bare = await site({ '/www': www });
 const broker = await startNats();
 const locked = await startNats({ extra: 'authorization { user: "ada", password: "loveless" }' });
-try {
-  await row('the package was built', async () => assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), 'run make build first'));
-  const rows = [...Object.entries(memory), ...Object.entries(nats)].filter(([, run]) => typeof run === 'function');
-  for (const [name, run] of rows) {
+const { browser } = await openPage();
+
+/** The rows of one broker, one after another: those on NATS end and restart the server under their page. */
+async function lane(rows) {
+  for (const [name, run] of Object.entries(rows)) {
     await row(name.replaceAll('_', ' '), async () => {
-      const page = await open();
+      const opened = await open(browser);
       try {
-        await run({ ...page, server, published, bare, broker, locked });
+        await run({ ...opened, browser, server, published, bare, broker, locked });
       } finally {
-        await page.close();
+        await opened.close();
       }
     });
   }
+}
+
+try {
+  await row('the package was built', async () => assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), 'run make build first'));
+  await Promise.all([lane(memory), lane(nats)]);
 } finally {
-  await Promise.all([server.close(), published.close(), bare.close(), broker.stop(), locked.stop()]);
+  await Promise.all([browser.close(), server.close(), published.close(), bare.close(), broker.stop(), locked.stop()]);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
