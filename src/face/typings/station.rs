@@ -23,7 +23,7 @@ export interface StationOptions {
   retentionType?: RetentionType | undefined;
   /**
    * How much: seconds, messages or bytes, as `retentionType` says; messages and bytes count for each partition.
-   * Means nothing with `ack_based`. Default: 604800 (seven days).
+   * Means nothing with `ack_based`. Default: 604800 (as seconds, seven days).
    */
   retentionValue?: number | undefined;
   /** Default: `"disk"`. */
