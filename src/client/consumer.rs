@@ -519,13 +519,12 @@ impl Consumers {
     /// The handler's promise has settled: it may be called again.
     pub fn handled(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
         let now = ctx.now.mono;
-        if let Some(consumer) = self.get(id) {
-            if let Mode::Handling { busy, idle_until } = &mut consumer.mode {
-                *busy = false;
-                *idle_until = (*idle_until).max(now + consumer.spec.wait);
-                consumer.taken = now;
-                consumer.dormant = false;
-            }
+        let Some(consumer) = self.get(id) else { return };
+        if let Mode::Handling { busy, idle_until } = &mut consumer.mode {
+            *busy = false;
+            *idle_until = (*idle_until).max(now + consumer.spec.wait);
+            consumer.taken = now;
+            consumer.dormant = false;
         }
         self.serve(ctx, id);
     }

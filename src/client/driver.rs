@@ -10,7 +10,7 @@ use super::turn::{ConsumerId, OpId, ProducerId, Turn};
 use crate::base::error::Error;
 use crate::base::id::random_id;
 use crate::base::limits;
-use crate::base::time::{Millis, Now, Time};
+use crate::base::time::{Millis, Now, Time, earliest};
 use crate::base::value::JsonReader;
 use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
@@ -112,7 +112,7 @@ impl Driver {
     pub fn call<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
         let now = self.now();
         let result = work(&mut self.core.borrow_mut(), now);
-        self.schedule();
+        self.schedule(true);
         result
     }
 
@@ -126,18 +126,23 @@ impl Driver {
         if full {
             self.flush();
         }
-        self.schedule();
+        self.schedule(!self.core.borrow().is_up());
         result
     }
 
-    /// Have the end of this turn announced, if anything is to be done then.
-    fn schedule(self: &Rc<Self>) {
+    /// Have the end of this turn announced, if anything is to be done then. A hot call on a link that is up can only have
+    /// brought a produce's or an acknowledgement's deadline nearer; looking at all others costs more than the call.
+    fn schedule(self: &Rc<Self>, everything: bool) {
         if self.deferred.get() {
             return;
         }
         let core = self.core.borrow();
         let due = core.outbox.is_due() || !core.turn.is_empty() || core.session().has_output() || core.has_deeds();
-        let deadline = core.deadline();
+        let deadline = match (due, everything) {
+            (true, _) => None,
+            (_, true) => core.deadline(),
+            (_, false) => earliest(core.outbox.deadline(), core.producers.deadline()),
+        };
         drop(core);
         if due {
             self.deferred.set(true);

@@ -428,7 +428,7 @@ impl Engine {
         let fetch = || -> Result<OpId, Error> {
             let given = values::options(given)?;
             let names = if among { options::CONSUMER } else { &[] };
-            self.driver.hot(|core, now| {
+            self.driver.call(|core, now| {
                 core.check_open()?;
                 let spec = match core.consumers.spec(id) {
                     Some(spec) => options::fetch(&given, spec, names)?,
@@ -457,7 +457,7 @@ impl Engine {
         let begin = || -> Result<(), Error> {
             let given = values::options(given)?;
             let names = if among { options::CONSUMER } else { &[] };
-            self.driver.hot(|core, now| {
+            self.driver.call(|core, now| {
                 core.check_open()?;
                 let auto_ack = core.consumers.spec(id).is_some_and(|spec| spec.group.auto_ack);
                 let (scope, prefetch) = options::consume(&given, auto_ack, names)?;

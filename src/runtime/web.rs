@@ -18,8 +18,6 @@ use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
     #[wasm_bindgen(js_name = queueMicrotask)]
     fn queue_microtask(task: &Function);
 }
@@ -48,6 +46,10 @@ pub(crate) struct WebRuntime {
     defer: OnceCell<(Closure<dyn FnMut()>, Function)>,
     awake: RefCell<Option<(Closure<dyn FnMut()>, Function)>>,
     over: Cell<bool>,
+    /// The global of that name is a getter on every platform: held, it costs a third.
+    clock: web_sys::Performance,
+    /// Wall clock less the monotonic one, and when that was read last.
+    offset: Cell<(f64, f64)>,
 }
 
 const PAGE_EVENTS: [&str; 4] = ["online", "pageshow", "visibilitychange", "resume"];
@@ -64,6 +66,8 @@ impl WebRuntime {
             defer: OnceCell::new(),
             awake: RefCell::new(None),
             over: Cell::new(false),
+            clock: global("performance").unwrap_or_default().unchecked_into(),
+            offset: Cell::new((0.0, f64::NEG_INFINITY)),
         })
     }
 
@@ -128,7 +132,14 @@ impl WebRuntime {
 
 impl Runtime for WebRuntime {
     fn now(&self) -> Now {
-        Now { mono: Time(performance_now() as u64), wall: Wall((js_sys::Date::now() * 1e6) as u64) }
+        let mono = self.clock.now();
+        let (mut offset, read) = self.offset.get();
+        // The wall clock may be set, and does not stand still in sleep: looked at again once a second.
+        if mono - read > 1000.0 {
+            offset = js_sys::Date::now() - mono;
+            self.offset.set((offset, mono));
+        }
+        Now { mono: Time(mono as u64), wall: Wall(((offset + mono) * 1e6) as u64) }
     }
 
     fn random(&self, into: &mut [u8]) {
