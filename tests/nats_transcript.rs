@@ -329,10 +329,7 @@ fn silence_is_looked_into_and_the_pull_made_again() {
     talk.answers("I1", "{\"name\":\"billing\",\"num_waiting\":0}");
     talk.passes(1);
     let written = talk.written();
-    assert!(
-        written.contains("MSG.NEXT.orders.billing _INBOX.X.0.") && written.contains("\"batch\":10,"),
-        "{written}"
-    );
+    assert!(written.contains("MSG.NEXT.orders.billing _INBOX.X.0.") && written.contains("\"batch\":10,"), "{written}");
     assert_eq!(talk.session.asked(feed), 10, "nothing was asked for twice");
 }
 

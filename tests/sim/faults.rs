@@ -25,17 +25,17 @@ const STATION: &str = "orders";
 
 #[test]
 fn without_faults_order_holds_too() {
-    seeds(0..100, Level::Calm);
+    seeds(0..80, Level::Calm);
 }
 
 #[test]
 fn with_every_fault() {
-    seeds(1000..1400, Level::Wild);
+    seeds(100_000..100_250, Level::Wild);
 }
 
 #[test]
 fn with_a_server_that_dies() {
-    seeds(5000..5100, Level::Deaths);
+    seeds(50_000..50_080, Level::Deaths);
 }
 
 /// How much goes wrong.
@@ -49,10 +49,12 @@ enum Level {
     Wild,
 }
 
+/// Play these seeds; SEEDS=10 plays ten times as many, SEED=<number> that one alone.
 fn seeds(range: std::ops::Range<u64>, level: Level) {
-    let range = match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let range = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => range,
+        None => range.start..range.start + (range.end - range.start) * number("SEEDS").unwrap_or(1),
     };
     let mut failed = Vec::new();
     for seed in range {
@@ -138,10 +140,10 @@ impl Play {
         let (producer, auto) = self.producers[self.random.below(self.producers.len() as u64) as usize];
         self.count += 1;
         let payload = format!("m{}", self.count);
-        // Sometimes an id that was given before: the second message must not be stored.
+        // Sometimes an id that was given a little before, within the window: the second message must not be stored.
         let id = match self.random.below(6) {
             0 | 1 => Some(format!("id{}", self.count)),
-            2 => Some(format!("id{}", self.random.between(1, self.count))),
+            2 => Some(format!("id{}", self.random.between(self.count.saturating_sub(10), self.count))),
             _ => None,
         };
         let key = format!("k{}", self.random.below(5));
