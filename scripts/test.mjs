@@ -26,7 +26,7 @@ const contract = (program, ...args) => node(`tests/contract/${program}.mjs`, '--
  */
 const cargoStages = [
   { name: 'rust', budget: 150, command: ['cargo', 'test', '--no-fail-fast'] },
-  { name: 'wasm in chromium', budget: 90, command: ['wasm-pack', 'test', '--headless', '--chrome', '--chromedriver', programs.chromedriver, '--mode', 'no-install'] },
+  { name: 'wasm in chromium', budget: 90, command: ['wasm-pack', 'test', '--headless', '--chrome', '--chromedriver', programs.chromedriver, '--mode', 'no-install', join(root, 'tests', 'browser')], env: { CARGO_TARGET_DIR: process.env.CARGO_TARGET_DIR ?? join(root, 'target') } },
   { name: 'lint', budget: 90, command: [join(root, 'scripts', 'lint.sh')] },
 ];
 const packageStages = [

@@ -1,6 +1,6 @@
 //! The core in a real browser, as the wasm32 it ships as: 32-bit sizes, 64-bit numbers, and agreement with the platform's
-//! own JSON, dates, texts and numbers. Run by `wasm-pack test --headless --chrome`.
-#![cfg(target_arch = "wasm32")]
+//! own JSON, dates, texts and numbers. Run by `wasm-pack test --headless --chrome tests/browser`.
+#![cfg(all(test, target_arch = "wasm32"))]
 
 use js_sys::{BigInt, Date, JSON, JsString};
 use stationmaster::base::bytes::{parse_decimal, push_decimal, push_json_string};
