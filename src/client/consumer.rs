@@ -507,8 +507,10 @@ impl Consumers {
         let taken = consumer.hand_over(0, &mut self.spare, &mut self.received);
         if taken.is_none() {
             consumer.mode = Mode::Iterating { waiting: true };
-            // Nothing more to take: what was acked goes out now.
-            ctx.out.release_acks();
+            // Nothing more to take. While more is on its way, acks wait for it: a send a chunk is what a page pays for.
+            if consumer.feeds.iter().all(|feed| ctx.session.asked(feed.id) == 0) {
+                ctx.out.release_acks();
+            }
         }
         if woken || consumer.wants_refill() {
             consumer.refill(ctx);

@@ -271,10 +271,6 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         2 => Retention::Bytes(value),
         _ => Retention::Acked,
     };
-    if matches!(retention, Retention::Messages(_) | Retention::Bytes(_)) && !read.has("retentionValue") {
-        let hint = "Give the number of messages or bytes that each partition keeps.";
-        return Err(Error::argument("retentionType messages and bytes need a retentionValue").hint(hint));
-    }
     if broker == Broker::Memory {
         read.flag("tieredStorageEnabled", false)?;
     } else {

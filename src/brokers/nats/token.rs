@@ -24,17 +24,31 @@ pub struct Token {
 pub fn parse(subject: &[u8]) -> Option<Token> {
     let rest = subject.strip_prefix(b"$JS.ACK.")?;
     // Nine tokens in all are v1, eleven or more are v2; ten are neither.
-    let skip = match rest.iter().filter(|byte| **byte == b'.').count() {
-        6 => 2,
-        dots if dots >= 8 => 4,
+    // One pass, since every delivery comes through here: where the first tokens end.
+    let mut ends = [0usize; 9];
+    let mut dots = 0usize;
+    for (at, byte) in rest.iter().enumerate() {
+        if *byte == b'.' {
+            if let Some(end) = ends.get_mut(dots) {
+                *end = at;
+            }
+            dots = dots.saturating_add(1);
+        }
+    }
+    let [_, b, c, d, e, f, g, h, _] = ends;
+    let bounds = match dots {
+        6 => [b, c, d, e, f],
+        8.. => [d, e, f, g, h],
         _ => return None,
     };
-    let mut tokens = rest.split(|byte| *byte == b'.').skip(skip);
-    let mut number = || parse_decimal(tokens.next()?);
-    let deliveries = u32::try_from(number()?).ok()?;
-    let sequence = number()?;
-    number()?;
-    Some(Token { deliveries, sequence, stamp: number()? })
+    let number = |from: usize, to: usize| parse_decimal(rest.get(from.saturating_add(1)..to)?);
+    let [start, deliveries, sequence, delivered, stamp] = bounds;
+    number(sequence, delivered)?;
+    Some(Token {
+        deliveries: u32::try_from(number(start, deliveries)?).ok()?,
+        sequence: number(deliveries, sequence)?,
+        stamp: number(delivered, stamp)?,
+    })
 }
 
 #[cfg(test)]

@@ -119,18 +119,23 @@ fn message(bytes: &[u8], line: &[u8], from: usize, after: usize, with_head: bool
     let mut tokens: [Range<usize>; 5] = Default::default();
     let mut count = 0usize;
     let mut start = from;
-    for at in from..=line.len() {
-        if at == line.len() || matches!(line.get(at), Some(b' ' | b'\t')) {
-            if at > start {
-                match tokens.get_mut(count) {
-                    Some(token) => *token = start..at,
-                    None => return Err(fault(start, "the end of the line")),
-                }
-                count = count.saturating_add(1);
+    let mut close = |start: usize, at: usize| {
+        if at > start {
+            match tokens.get_mut(count) {
+                Some(token) => *token = start..at,
+                None => return Err(fault(start, "the end of the line")),
             }
+            count = count.saturating_add(1);
+        }
+        Ok(())
+    };
+    for (at, byte) in line.iter().enumerate().skip(from) {
+        if matches!(byte, b' ' | b'\t') {
+            close(start, at)?;
             start = at.saturating_add(1);
         }
     }
+    close(start, line.len())?;
     let [subject, sid, third, fourth, fifth] = tokens;
     let (reply, head_len, total) = match (with_head, count) {
         (false, 3) => (0..0, None, third),
