@@ -504,7 +504,8 @@ impl Producers {
         };
         let Some(gone) = producer.targets.get_mut(target) else { return };
         gone.gone = Some(error.clone());
-        for lane in &gone.lanes {
+        // Without its lanes nothing is written there again, and no route is closed twice.
+        for lane in std::mem::take(&mut gone.lanes) {
             ctx.session.close_route(lane.route);
         }
         for call in self.in_order(|call| call.producer == id && call.target == target && call.state != State::Waiting) {
