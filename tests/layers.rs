@@ -121,7 +121,7 @@ fn the_check_sees_what_it_should() {
 fn forbidden(from: &[String], to: &[String]) -> Option<&'static str> {
     let part = |path: &[String], at: usize| path.get(at).cloned().unwrap_or_default();
     let (layer, target) = (part(from, 0), part(to, 0));
-    let Some((_, below)) = BELOW.iter().find(|(name, _)| *name == layer) else { return None };
+    let (_, below) = BELOW.iter().find(|(name, _)| *name == layer)?;
     if !BELOW.iter().any(|(name, _)| *name == target) && target != "face" {
         return None;
     }

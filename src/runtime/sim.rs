@@ -181,7 +181,15 @@ mod tests {
         JsonReader(|_| None)
     }
 
-    fn world(seed: u64, network: Network) -> (World, SimRuntime, Rc<RefCell<Vec<String>>>, Rc<RefCell<Echo>>) {
+    /// A connection to an echo, with what it is told.
+    struct Stage {
+        world: World,
+        runtime: SimRuntime,
+        log: Rc<RefCell<Vec<String>>>,
+        echo: Rc<RefCell<Echo>>,
+    }
+
+    fn stage(seed: u64, network: Network) -> Stage {
         let world = World::new(seed, no_json());
         world.set_network(network);
         let echo = Rc::new(RefCell::new(Echo::default()));
@@ -201,12 +209,12 @@ mod tests {
             };
             seen.borrow_mut().push(text);
         });
-        (world, runtime, log, echo)
+        Stage { world, runtime, log, echo }
     }
 
     #[test]
     fn a_dial_an_answer_and_a_turn() {
-        let (world, runtime, log, _) = world(1, Network::default());
+        let Stage { world, runtime, log, .. } = stage(1, Network::default());
         runtime.dial(1, "ws://echo/x");
         runtime.defer();
         world.run_for(Millis(10));
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn nobody_listens() {
-        let (world, runtime, log, _) = world(1, Network::default());
+        let Stage { world, runtime, log, .. } = stage(1, Network::default());
         runtime.dial(7, "ws://elsewhere");
         world.run_for(Millis(10));
         assert_eq!(*log.borrow(), ["closed 7"]);
@@ -230,7 +238,7 @@ mod tests {
 
     #[test]
     fn half_a_link_is_silent_and_a_cut_one_tells_both() {
-        let (world, runtime, log, echo) = world(3, Network::default());
+        let Stage { world, runtime, log, echo } = stage(3, Network::default());
         runtime.dial(1, "ws://echo");
         world.run_for(Millis(10));
         world.half_open(&runtime);
@@ -245,7 +253,7 @@ mod tests {
 
     #[test]
     fn chunks_are_cut_but_whole_and_in_order() {
-        let (world, runtime, log, _) = world(5, Network { latency: (0, 9), cuts: 900, ..Network::default() });
+        let Stage { world, runtime, log, .. } = stage(5, Network { latency: (0, 9), cuts: 900, ..Network::default() });
         runtime.dial(1, "ws://echo");
         world.run_for(Millis(100));
         for text in ["abcdefghij", "klmnopqrst", "uvwxyz"] {
@@ -259,7 +267,7 @@ mod tests {
 
     #[test]
     fn frozen_pages_hear_everything_afterwards() {
-        let (world, runtime, log, _) = world(5, Network::default());
+        let Stage { world, runtime, log, .. } = stage(5, Network::default());
         runtime.dial(1, "ws://echo");
         world.run_for(Millis(10));
         runtime.arm(Some(runtime.now().mono + Millis(100)));
