@@ -2,19 +2,23 @@
 
 import { BrokerError, because, plain } from './errors.js';
 import { Consumer } from './consumer.js';
-import { Feed, failing } from './feed.js';
+import { Feed } from './feed.js';
 import { internal } from './instance.js';
 import { Message } from './message.js';
 import { Producer } from './producer.js';
 import { Scratch } from './payload.js';
+import { SocketKeeper } from './socket.js';
 import { Station } from './station.js';
+import { Unoffered } from './unoffered.js';
+import { capabilities } from './capabilities.js';
+import { isSlow } from './options.js';
+import { read } from './table.js';
 
 /** @import { Instance } from './instance.js' */
 /** @import { Fields } from './errors.js' */
 /** @import * as Api from '../index.js' */
 
 const NONE = 0xffffffff;
-const LATER = 'It comes with a later version of this package; capabilities tells what is there.';
 
 /** One executor for all promises: it leaves the functions here. @type {(value: any) => void} */
 let resolveIt;
@@ -26,13 +30,14 @@ const executor = (/** @type {(value: any) => void} */ resolve, /** @type {(error
 };
 
 /**
- * @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
+ * @typedef {{ index: number, resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
  *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Call
  * @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation
  */
 
-export class Connection {
+export class Connection extends Unoffered {
   /** @type {(Call | undefined)[]} */ #calls = [];
+  /** @type {Call | undefined} */ #last;
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
   /** @type {Map<number, Consumer>} */ #consumers = new Map();
@@ -48,20 +53,20 @@ export class Connection {
   /** @type {(error: BrokerError | undefined) => void} */ #end;
   /** @type {{ resolve: () => void, reject: (error: unknown) => void } | undefined} */ #connecting;
   /** @type {AbortController | undefined} */ #asking;
-  /** What a callback of the application threw last. @type {unknown} */ #cause;
-  /** The socket in use, to be closed if the wasm cannot do it any more. @type {any} */ #socket;
+  #socket;
 
   /**
    * @param {Instance} instance
    * @param {Api.ConnectOptions} options
    */
   constructor(instance, options) {
+    super(options.broker);
     this._instance = instance;
     this.#options = options;
-    this.broker = options.broker;
+    this.#socket = new SocketKeeper(options.socket);
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), (/** @type {any} */ socket) => (this.#socket = socket), this.#factory(), options.credentials !== undefined),
+      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.factory, options.credentials !== undefined),
     );
     this.#scratch = new Scratch(this);
     this.#end = () => {};
@@ -71,20 +76,6 @@ export class Connection {
     const lacks = this._engine.lacks();
     this.capabilities = capabilities(lacks);
     instance.connections.add(this);
-  }
-
-  /** The application's socket factory; what it throws is kept, to be the cause of the error. */
-  #factory() {
-    const factory = this.#options.socket;
-    if (!factory) return undefined;
-    return async (/** @type {string} */ url) => {
-      try {
-        return await factory(url);
-      } catch (error) {
-        this.#cause = error;
-        throw error;
-      }
-    };
   }
 
   /**
@@ -407,61 +398,6 @@ export class Connection {
     return this.close();
   }
 
-  // ---- not offered yet ----------------------------------------------------------------------------------------------
-
-  /** @param {string} what */
-  #later(what) {
-    return plain(this.broker, 'not_supported', `${what} is not offered yet`, LATER);
-  }
-
-  stations() {
-    return failing(() => this.#later('stations'));
-  }
-
-  tap() {
-    return failing(() => this.#later('tap'));
-  }
-
-  /** @returns {Promise<never>} */
-  async publish() {
-    throw this.#later('publish');
-  }
-
-  /** @returns {Promise<never>} */
-  async subscribe() {
-    throw this.#later('subscribe');
-  }
-
-  /** @returns {Promise<never>} */
-  async request() {
-    throw this.#later('request');
-  }
-
-  /** @returns {Promise<never>} */
-  async respond() {
-    throw this.#later('respond');
-  }
-
-  /** @returns {Promise<never>} */
-  async createSchema() {
-    throw this.#later('createSchema');
-  }
-
-  /** @returns {Promise<never>} */
-  async enforceSchema() {
-    throw this.#later('enforceSchema');
-  }
-
-  /** @returns {Promise<never>} */
-  attachSchema() {
-    return this.enforceSchema();
-  }
-
-  /** @returns {Promise<never>} */
-  async detachSchema() {
-    throw this.#later('detachSchema');
-  }
-
   // ---- for producers ------------------------------------------------------------------------------------------------
 
   /**
@@ -517,8 +453,8 @@ export class Connection {
     }
     const promise = new Promise(executor);
     /** @type {Call} */
-    const entry = { resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
-    this.#calls[call] = entry;
+    const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
+    this.#calls[call] = this.#last = entry;
     if (signal) {
       entry.abort = () => this.#do((engine) => engine.abortCall(call));
       signal.addEventListener('abort', entry.abort, { once: true });
@@ -532,20 +468,7 @@ export class Connection {
    * @param {boolean} mixed
    */
   #checkOptions(options, mixed) {
-    const fast = this._instance.fastNames;
-    let slow = typeof options !== 'object' || options === null;
-    if (!slow) {
-      for (const name in options) {
-        if (!fast.has(name) && options[name] !== undefined) slow = true;
-      }
-      const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
-      const other = (/** @type {unknown} */ value, /** @type {string} */ type) => value !== undefined && typeof value !== type;
-      slow ||= other(msgId, 'string') || other(partitionKey, 'string') || other(waitForAck, 'boolean');
-      slow ||= other(partitionNumber, 'number') || other(ackWaitMs, 'number') || other(limitConcurrentTasks, 'number');
-      if (headers !== undefined && !slow) {
-        slow = typeof headers !== 'object' || headers === null || Array.isArray(headers) || Object.keys(headers).some((name) => typeof headers[name] !== 'string');
-      }
-    }
+    const slow = isSlow(options, this._instance.fastNames);
     if (slow && this._engine.checkProduce(options, false, mixed) < 0) throw this.#failure();
   }
 
@@ -553,6 +476,24 @@ export class Connection {
   _checkBatch(options) {
     this._check();
     if (this.#do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#failure();
+  }
+
+  /** The call behind the promise that was given last. */
+  _lastCall() {
+    return /** @type {Call} */ (this.#last);
+  }
+
+  /**
+   * Withdraw those that have no outcome.
+   * @param {Call[]} calls
+   * @param {AbortSignal} signal
+   */
+  _abortCalls(calls, signal) {
+    for (const call of calls) {
+      if (this.#calls[call.index] !== call) continue;
+      call.signal = signal;
+      this.#do((engine) => engine.abortCall(call.index));
+    }
   }
 
   /** Settles when half of the limit for pending messages is free. @returns {Promise<void>} */
@@ -670,95 +611,58 @@ export class Connection {
    */
   #turn = (at, count, chunk, pack, packed) => {
     const words = new Uint32Array(this._instance.memory.buffer, at, count).slice();
-    /** @type {Uint8Array<ArrayBuffer> | undefined} */
     const own = packed > 0 ? this._instance.view().slice(pack, pack + packed) : undefined;
-    const word = (/** @type {number} */ index) => /** @type {number} */ (words[index]);
-    const error = (/** @type {number} */ index) => (index === NONE ? undefined : this.#error(this._engine.turnError(index)));
-    for (let i = 0; i < count; ) {
-      const first = word(i);
-      switch (first & 255) {
-        case 1:
-          this.#stored(words, i);
-          i += 7;
-          break;
-        case 2:
-          this.#failed(word(i + 1), /** @type {BrokerError} */ (error(word(i + 2))));
-          i += 3;
-          break;
-        case 3: {
-          const consumer = this.#consumers.get(word(i + 1));
-          const bytes = (first >> 8) & 1 ? own : chunk;
-          if (consumer && bytes) consumer._arrived(word(i + 2), new Message(consumer, bytes, words, i));
-          i += 14;
-          break;
-        }
-        case 4:
-          this.#consumers.get(word(i + 1))?._pull(word(i + 2));
-          i += 3;
-          break;
-        case 5:
-        case 6: {
-          const fetched = (first & 255) === 5;
-          const consumer = this.#consumers.get(word(fetched ? i + 2 : i + 1));
-          const length = word(i + 3);
-          const messages = new Array(length);
-          for (let m = 0; m < length; m++) messages[m] = consumer?._pull(word(i + 4 + m));
-          if (fetched) this.#take(word(i + 1))?.resolve(messages);
-          else consumer?._batch(messages, error(word(i + 2)));
-          i += 4 + length;
-          break;
-        }
-        case 7:
-          this.#consumers.get(word(i + 1))?._ready();
-          i += 2;
-          break;
-        case 8:
-          this.#take(word(i + 1))?.resolve(undefined);
-          i += 2;
-          break;
-        case 9: {
-          const failed = error(word(i + 2));
-          const operation = this.#take(word(i + 1));
-          if (failed?.code === 'aborted' && operation?.signal) because(failed, operation.signal.reason);
-          operation?.reject(failed);
-          i += 3;
-          break;
-        }
-        case 10: {
-          const consumer = this.#consumers.get(word(i + 1));
-          const ended = error(word(i + 2));
-          if (consumer) {
-            this._forget(consumer);
-            consumer._ended(ended);
-          }
-          i += 3;
-          break;
-        }
-        case 11:
-          this.#dropProducer(word(i + 1));
-          i += 2;
-          break;
-        case 12:
-          for (const resolve of this.#waiting.splice(0)) resolve();
-          i += 1;
-          break;
-        case 13:
-          this.#status(this._engine.turnStatus(word(i + 1)));
-          i += 2;
-          break;
-        case 14:
-          this.#ask(word(i + 1), error(word(i + 2)));
-          i += 3;
-          break;
-        case 15:
-          this.#finished(error(word(i + 1)));
-          i += 2;
-          break;
-        default:
-          throw new RangeError(`row ${first & 255}`);
-      }
-    }
+    read(words, chunk, /** @type {any} */ (own), this.#sink);
   };
+
+  /** An error of the turn that is being read. @param {number} index @returns {any} */
+  #turnError(index) {
+    return index === NONE ? undefined : this.#error(this._engine.turnError(index));
+  }
+
+  /** Who gets the rows. @type {import('./table.js').Sink} */
+  #sink = {
+    stored: (words, i) => this.#stored(words, i),
+    failed: (call, error) => this.#failed(call, this.#turnError(error)),
+    message: (id, number, bytes, words, i) => {
+      const consumer = this.#consumers.get(id);
+      if (consumer) consumer._arrived(number, new Message(consumer, bytes, words, i));
+    },
+    dropped: (id, number) => void this.#consumers.get(id)?._pull(number),
+    fetched: (op, id, numbers) => this.#take(op)?.resolve(this.#pull(id, numbers)),
+    batch: (id, error, numbers) => this.#consumers.get(id)?._batch(this.#pull(id, numbers), this.#turnError(error)),
+    ready: (id) => this.#consumers.get(id)?._ready(),
+    done: (op) => this.#take(op)?.resolve(undefined),
+    undone: (op, index) => {
+      const error = this.#turnError(index);
+      const operation = this.#take(op);
+      if (error.code === 'aborted' && operation?.signal) because(error, operation.signal.reason);
+      operation?.reject(error);
+    },
+    consumerEnded: (id, index) => {
+      const error = this.#turnError(index);
+      const consumer = this.#consumers.get(id);
+      if (!consumer) return;
+      this._forget(consumer);
+      consumer._ended(error);
+    },
+    producerEnded: (id) => this.#dropProducer(id),
+    room: () => {
+      for (const resolve of this.#waiting.splice(0)) resolve();
+    },
+    status: (index) => this.#status(this._engine.turnStatus(index)),
+    ask: (attempt, error) => this.#ask(attempt, this.#turnError(error)),
+    over: (error) => this.#finished(this.#turnError(error)),
+  };
+
+  /**
+   * @param {number} id
+   * @param {Uint32Array} numbers
+   */
+  #pull(id, numbers) {
+    const consumer = this.#consumers.get(id);
+    return Array.from(numbers, (number) => /** @type {Message} */ (consumer?._pull(number)));
+  }
 
   /**
    * @param {Uint32Array} words
@@ -829,7 +733,7 @@ export class Connection {
         (given) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentials(given)),
         (error) => {
           if (asking.signal.aborted || this.#over) return;
-          this.#cause = error;
+          this.#socket.cause = error;
           this.#do((engine) => engine.credentialsFailed(String(error?.message ?? error)));
         },
       );
@@ -838,7 +742,7 @@ export class Connection {
   /** The connection is over for good. @param {BrokerError | undefined} reason */
   #finished(reason) {
     const error = reason ?? plain(this.broker, 'closed', 'the connection has been closed');
-    if (reason && error.cause === undefined) because(reason, this.#cause);
+    if (reason && error.cause === undefined) because(reason, this.#socket.cause);
     this.#over = error;
     this.#asking?.abort();
     for (const consumer of [...this.#consumers.values()]) consumer._ended(reason);
@@ -870,22 +774,11 @@ export class Connection {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Close the socket without the wasm. */
-  #dropSocket() {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (typeof socket?.close === 'function') {
-      socket.onopen = socket.onmessage = socket.onclose = null;
-      socket.onerror = () => {};
-      socket.close();
-    } else socket?.cancel?.().catch(() => {});
-  }
-
   /** The wasm has trapped. @param {unknown} cause */
   _trapped(cause) {
     if (this.#over) return;
     const error = because(internal(this.broker, cause), cause);
-    this.#dropSocket();
+    this.#socket.drop();
     for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
     this.#over = error;
     this.#asking?.abort();
@@ -897,22 +790,3 @@ export class Connection {
     this.#end(error);
   }
 }
-
-/**
- * @param {string[]} lacks feature and reason in turn
- * @returns {Api.Capabilities}
- */
-function capabilities(lacks) {
-  /** @type {Map<string, string>} */
-  const missing = new Map();
-  for (let i = 0; i < lacks.length; i += 2) missing.set(/** @type {string} */ (lacks[i]), /** @type {string} */ (lacks[i + 1]));
-  const list = Object.freeze(FEATURES.filter((feature) => !missing.has(feature)));
-  return { has: (feature) => list.includes(feature), why: (feature) => missing.get(feature), list };
-}
-
-/** @type {readonly Api.Feature[]} */
-const FEATURES = [
-  'partitions', 'groups', 'ack', 'nack', 'delay', 'in_progress', 'dead_letters', 'dls_station', 'msg_id', 'schemas', 'start_sequence', 'start_time', 'last_messages',
-  'purge', 'destroy', 'info', 'list', 'get', 'live', 'requests', 'expiration', 'delayed_produce', 'filters', 'compression', 'resend', 'retention_messages',
-  'retention_bytes', 'retention_ack_based', 'storage_type', 'replicas', 'tiered_storage',
-];

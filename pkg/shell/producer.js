@@ -44,8 +44,13 @@ export class Producer {
     connection._checkBatch(options);
     if (options?.onProgress !== undefined && typeof options.onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');
     const signal = connection._signal(options?.signal);
-    const { onProgress, compression, ...rest } = options ?? {};
-    void compression;
+    // One listener a batch, not one a message.
+    const { onProgress, compression, signal: _, ...rest } = options ?? {};
+    void [compression, _];
+    /** @type {import('./connection.js').Call[]} */
+    const calls = [];
+    const abort = () => connection._abortCalls(calls, /** @type {AbortSignal} */ (signal));
+    signal?.addEventListener('abort', abort, { once: true });
     const total = messages.length;
     /** @type {(Receipt | BrokerError)[]} */
     const outcomes = new Array(total);
@@ -71,6 +76,7 @@ export class Producer {
           await connection._room();
           continue;
         }
+        if (signal) calls.push(connection._lastCall());
         pending.push(
           sent.then(
             (receipt) => void (outcomes[i] = receipt),
@@ -84,6 +90,7 @@ export class Producer {
       }
     }
     await Promise.all(pending);
+    signal?.removeEventListener('abort', abort);
     if (onProgress) tell();
     const first = outcomes.find((outcome) => outcome instanceof BrokerError);
     if (first) throw new BatchError(/** @type {BrokerError} */ (first), outcomes);
