@@ -42,14 +42,20 @@ pub(crate) struct WebRuntime {
     me: Weak<WebRuntime>,
     socket: RefCell<Option<Socket>>,
     timer: RefCell<Option<Timeout>>,
-    fire: OnceCell<(Closure<dyn FnMut()>, Function)>,
-    defer: OnceCell<(Closure<dyn FnMut()>, Function)>,
-    awake: RefCell<Option<(Closure<dyn FnMut()>, Function)>>,
+    fire: OnceCell<Callback>,
+    defer: OnceCell<Callback>,
+    awake: RefCell<Option<Callback>>,
     over: Cell<bool>,
     /// The global of that name is a getter on every platform: held, it costs a third.
     clock: web_sys::Performance,
     /// Wall clock less the monotonic one, and when that was read last.
     offset: Cell<(f64, f64)>,
+}
+
+/// A function that the platform calls, and the closure behind it, which has to live as long.
+struct Callback {
+    function: Function,
+    _closure: Closure<dyn FnMut()>,
 }
 
 const PAGE_EVENTS: [&str; 4] = ["online", "pageshow", "visibilitychange", "resume"];
@@ -81,14 +87,13 @@ impl WebRuntime {
                     me.tell(event(), &JsValue::UNDEFINED);
                 }
             });
-            let function = self.guarded(closure.as_ref());
-            (closure, function)
+            Callback { function: self.guarded(closure.as_ref()), _closure: closure }
         };
         let _ = self.fire.set(call(|| Event::Timer));
         let _ = self.defer.set(call(|| Event::Deferred));
         let awake = call(|| Event::Awake);
         if on_line().is_some() {
-            each_target("addEventListener", &awake.1);
+            each_target("addEventListener", &awake.function);
         }
         *self.awake.borrow_mut() = Some(awake);
     }
@@ -124,8 +129,8 @@ impl WebRuntime {
         self.over.set(true);
         self.timer.borrow_mut().take();
         self.hang_up();
-        if let Some((_, function)) = self.awake.borrow_mut().take() {
-            each_target("removeEventListener", &function);
+        if let Some(awake) = self.awake.borrow_mut().take() {
+            each_target("removeEventListener", &awake.function);
         }
     }
 }
@@ -185,9 +190,9 @@ impl Runtime for WebRuntime {
     }
 
     fn arm(&self, at: Option<Time>) {
-        let timer = at.zip(self.fire.get()).filter(|_| !self.over.get()).map(|(at, (_, fire))| {
+        let timer = at.zip(self.fire.get()).filter(|_| !self.over.get()).map(|(at, fire)| {
             let left = at.since(self.now().mono).0.saturating_add(1).min(i32::MAX as u64);
-            let fire = fire.clone();
+            let fire = fire.function.clone();
             Timeout::new(left as u32, move || {
                 let _ = fire.call0(&JsValue::UNDEFINED);
             })
@@ -199,8 +204,8 @@ impl Runtime for WebRuntime {
     }
 
     fn defer(&self) {
-        if let Some((_, function)) = self.defer.get() {
-            queue_microtask(function);
+        if let Some(defer) = self.defer.get() {
+            queue_microtask(&defer.function);
         }
     }
 
