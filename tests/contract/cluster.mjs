@@ -56,8 +56,8 @@ const control = {
 
 if (!await handedOver(values)) {
   const base = await startNats();
-  // One cluster at a time: three nodes that elect a leader want the machine for themselves.
-  await run(values, [{ rows: 'link/index.mjs', broker: 'nats', url: base.url, quick: 1, waiting: 6 }], {
+  // Two clusters at a time: three nodes that elect a leader mostly wait, but want to be heard in time.
+  await run(values, [{ rows: 'link/index.mjs', broker: 'nats', url: base.url, quick: 2, waiting: 6 }], {
     control,
     after: async () => { await Promise.all([base, ...servers].map((server) => server?.stop())); },
   });

@@ -3,7 +3,8 @@
 import { topic } from '../kit/rows.mjs';
 
 const row = topic('real refusals', 5);
-const USERS = `authorization { users: [
+// A busy page may need longer for its password than the server's own two seconds.
+const USERS = `authorization { timeout: 10, users: [
   { user: "app", password: "s3cret" },
   { user: "reader", password: "s3cret", permissions: { publish: { allow: ["$JS.>", "_INBOX.>"] }, subscribe: { allow: [">"] } } }
 ] }`;
@@ -39,7 +40,7 @@ for (const [what, given] of [['a wrong password', { username: 'app', password: '
 }
 
 row('token: the right one works, a wrong one is auth_failed', async (t) => {
-  const url = await server(t, { extra: 'authorization { token: "t0ken" }' });
+  const url = await server(t, { extra: 'authorization { timeout: 10, token: "t0ken" }' });
   t.equal((await t.connect({ url, connectionToken: 't0ken' })).isConnected(), true, 'isConnected()');
   await t.rejects(t.connect({ url, connectionToken: 'wrong' }), 'auth_failed');
 });

@@ -3,6 +3,9 @@
 
 import { Difference, between, checkError, deepEqual, equal, fail, ok, show } from './assert.mjs';
 
+/** For rows that are not about connecting: many at once on a busy machine need more than the default. */
+const PATIENCE = 10_000;
+
 let counter = 0;
 
 export class Context {
@@ -23,7 +26,7 @@ export class Context {
 
   /** Options that reach the broker under test, with the row's own on top. */
   options(more = {}) {
-    return { broker: this.broker, ...(this.url === undefined ? {} : { url: this.url }), ...more };
+    return { broker: this.broker, ...(this.url === undefined ? {} : { url: this.url, timeoutMs: PATIENCE }), ...more };
   }
 
   /** A connection that ends with the row. */
