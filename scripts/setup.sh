@@ -11,10 +11,7 @@ mkdir -p "$TOOLS/logs" "$TOOLS/bin"
 # Runs one step unless its check passes: step NAME CHECK INSTALL "how to install it by hand".
 step() {
   local name=$1 check=$2 install=$3 hand=$4 log="$TOOLS/logs/$1.log" start=$SECONDS
-  if $check >/dev/null 2>&1; then
-    printf 'setup: %-12s there\n' "$name"
-    return 0
-  fi
+  $check >/dev/null 2>&1 && return 0
   printf 'setup: %-12s installing\n' "$name"
   if $install >"$log" 2>&1 && $check >>"$log" 2>&1; then
     printf 'setup: %-12s installed in %d s\n' "$name" $((SECONDS - start))
@@ -121,5 +118,5 @@ run cargo check_cargo install_cargo 'cargo build --locked --manifest-path tools/
 
 failed=0
 for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
-[ $failed = 0 ] && printf 'setup: done in %d s\n' $((SECONDS - begin))
+[ $failed = 0 ] && printf 'setup: everything is there (%d s)\n' $((SECONDS - begin))
 exit $failed
