@@ -15,7 +15,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
@@ -86,6 +86,7 @@ try {
     if (wants.memory) part.push(memoryPart(await runIn(runtime, 'memory')));
     parts.push(part.join('\n\n'));
   }
+  console.log(`\n${loadLine()}`);
   if (options.write) await writeFile(join(here, 'RESULTS.md'), markdown(machine, parts));
 } finally {
   await server.stop();
@@ -193,6 +194,12 @@ async function machineLine() {
   );
 }
 
+/** Figures of a busy machine are no figures: what the reader has to know to judge them. */
+function loadLine() {
+  const [minute, , quarter] = loadavg();
+  return `Load average at the end, the bench itself included: ${minute.toFixed(1)} over one minute, ${quarter.toFixed(1)} over fifteen.`;
+}
+
 async function versionOf(program) {
   const child = spawn(program, ['--version'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -228,7 +235,7 @@ Made by \`node bench/run.mjs --write\` on ${machine}.
 
 ${plan.count.toLocaleString('en-US')} messages of 128 bytes, memory storage, ${plan.runs} runs: medians (least..most), messages a second. The contestants take
 turns, each run on a fresh connection and a fresh stream; nats.js gets the window and prefetch sizes of the package. "raw" is a bare
-WebSocket that writes prepared lines and counts the lines that come back.
+WebSocket that writes prepared lines and counts the lines that come back. ${loadLine()}
 
 ${parts.join('\n\n')}
 `;

@@ -23,7 +23,7 @@ export async function runSuite(plan, report) {
   let serial = 0;
   try {
     for (const row of rows.filter(({ id }) => plan.rows.length === 0 || plan.rows.includes(id))) {
-      const out = new Set();
+      const out = new Set(row.without);
       // Run 0 warms up what the runtime compiles and is not counted.
       for (let run = 0; run <= plan.runs; run += 1) {
         for (const who of plan.who) {
