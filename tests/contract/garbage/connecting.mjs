@@ -56,11 +56,11 @@ row('an INFO in a text frame is as good as in a binary one', async (t) => {
 });
 
 row('abort during connect ends it at once', async (t) => {
-  const { url } = await standIn(t, { behaviour: 'silent' });
+  const { url, id } = await standIn(t, { behaviour: 'silent' });
   const controller = new AbortController();
   const reason = new Error('never mind');
   const outcome = t.outcome(t.connect({ url, timeoutMs: 20_000, signal: controller.signal }));
-  await t.elapse(100);
+  await t.until(async () => (await t.control('counts', id)).sockets === 1, 5000, 'the socket is open');
   controller.abort(reason);
   t.checkError((await t.within(1000, outcome, 'connect()')).reason, 'aborted', { cause: reason });
 });
@@ -76,7 +76,7 @@ row('credentials() that never answers ends with its own limit, or with the signa
   const controller = new AbortController();
   let given;
   const outcome = t.outcome(t.connect({ url, timeoutMs: TIMEOUT, signal: controller.signal, credentials: ({ signal }) => { given = signal; return new Promise(() => {}); } }));
-  await t.elapse(300);
+  await t.until(() => given, 3000, 'credentials() was asked');
   controller.abort();
   t.checkError((await t.within(1000, outcome, 'connect()')).reason, 'aborted');
   t.equal(given.aborted, true, 'its signal');

@@ -45,7 +45,7 @@ row('a message with an id that was on its way is repeated and stored once', wait
   await producer.produce('first');
   await host.freeze();
   const call = producer.produce('second', { msgId: 'id-2', ackWaitMs: 30_000 });
-  await t.elapse(200);
+  await t.turn();
   await bounce(t, host, connection);
   const receipt = await t.within(30_000, call, 'the message');
   t.equal(receipt.sequence, 2, 'sequence');
@@ -58,7 +58,7 @@ row('a message without an id that was on its way is connection_lost, maybeDelive
   await producer.produce('first');
   await host.freeze();
   const call = t.outcome(producer.produce('second', { ackWaitMs: 30_000 }));
-  await t.elapse(200);
+  await t.turn();
   await bounce(t, host, connection);
   const outcome = await t.within(10_000, call, 'the message');
   t.equal(outcome.error, true, 'rejected');
@@ -148,7 +148,7 @@ row('abort of a message on its way: aborted at once, maybeDelivered', waits, asy
   const controller = new AbortController();
   const reason = new Error('enough');
   const call = t.outcome(producer.produce('half sent', { signal: controller.signal, ackWaitMs: 30_000 }));
-  await t.elapse(100);
+  await t.turn();
   controller.abort(reason);
   t.checkError((await t.within(1000, call, 'the message')).reason, 'aborted', { maybeDelivered: true, cause: reason });
   t.equal(connection.stats().pendingMessages, 0, 'pendingMessages: its slot is free');
@@ -209,7 +209,7 @@ row('reconnect false: the first loss ends the connection', waits, async (t) => {
   await producer.produce('before');
   await host.freeze();
   const pending = t.outcome(producer.produce('on its way', { ackWaitMs: 60_000 }));
-  await t.elapse(100);
+  await t.turn();
   await host.kill();
   t.checkError(await t.within(8000, connection.closed, 'closed'), 'connection_lost');
   t.checkError((await t.within(2000, pending, 'the message')).reason, ['connection_lost', 'closed'], { maybeDelivered: true });
@@ -235,7 +235,7 @@ row('close waits for what is pending for 5 s at most', waits, async (t) => {
   await producer.produce('before');
   await host.freeze();
   const pending = t.outcome(producer.produce('pending', { ackWaitMs: 60_000 }));
-  await t.elapse(100);
+  await t.turn();
   const began = t.now();
   await t.within(9000, connection.close(), 'close()');
   t.between(t.now() - began, 3500, 7500, 'milliseconds');
@@ -248,7 +248,7 @@ row('destroy of a producer flushes for 5 s at most', waits, async (t) => {
   await producer.produce('before');
   await host.freeze();
   const pending = t.outcome(producer.produce('pending', { ackWaitMs: 60_000 }));
-  await t.elapse(100);
+  await t.turn();
   const began = t.now();
   await t.within(9000, producer.destroy(), 'destroy()');
   t.between(t.now() - began, 3500, 7500, 'milliseconds');

@@ -116,6 +116,7 @@ row('promises of this family that nobody awaits disturb nobody', { needs }, asyn
   await connection.close();
   void message.ack();
   await t.turn();
+  t.equal(connection.isConnected(), false, 'isConnected(); a rejection that nobody caught fails the run');
 });
 
 row('inProgress does not settle', { needs: ['ack', 'in_progress'] }, async (t) => {
