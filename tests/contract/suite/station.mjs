@@ -165,7 +165,8 @@ row('a producer whose station vanished rejects with no_such_station and does not
   const producer = await connection.producer(station.name);
   await producer.produce('before');
   await station.destroy();
-  await t.rejects(producer.produce('after'), 'no_such_station', { station: station.name });
+  const error = await t.rejects(producer.produce('after'), 'no_such_station', { station: station.name });
+  t.ok(error.maybeDelivered !== true, 'maybeDelivered of a message that the broker said it has not');
   t.equal((await connection.station(station.name)).existed, false, 'existed');
 });
 
