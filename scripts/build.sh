@@ -9,13 +9,13 @@ flock 9
 # Nothing to do while the module is newer than everything it is made of (a removed file makes its folder newer).
 made=pkg/wasm/stationmaster_bg.wasm
 if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&
-  [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh scripts/package.mjs -newer "$made" -print -quit)" ]; then
+  [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh scripts/rustc.sh scripts/package.mjs -newer "$made" -print -quit)" ]; then
   echo 'build: up to date'
   exit 0
 fi
 start=$SECONDS
 # --no-gitignore: the one it writes holds "*", and npm would leave the whole folder out of the package.
-RUST_BACKTRACE=0 wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir pkg/wasm --out-name stationmaster .
+RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir pkg/wasm --out-name stationmaster .
 node scripts/package.mjs
 touch "$made"
 printf 'build: %d s, %d bytes of wasm\n' $((SECONDS - start)) "$(stat -c %s "$made")"

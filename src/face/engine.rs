@@ -21,6 +21,7 @@ use crate::runtime::Runtime;
 use crate::runtime::web::{Hooks, WebRuntime};
 use js_sys::{Array, Function, Promise};
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -657,6 +658,11 @@ async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {
 
 /// A promise of a cold operation; it rejects with the fields of an error.
 fn promise(work: impl Future<Output = Done<JsValue>> + 'static) -> Promise {
+    boxed(Box::pin(work))
+}
+
+/// Not generic: the way from a future to a promise is compiled once.
+fn boxed(work: Pin<Box<dyn Future<Output = Done<JsValue>>>>) -> Promise {
     future_to_promise(async move { work.await.map_err(|error| fault::fields(&error)) })
 }
 
