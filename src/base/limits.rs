@@ -93,3 +93,6 @@ pub const KEEP_BUFFER: usize = 1024;
 
 /// What one memory broker stores at most.
 pub const MEMORY_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Ends of turns a send may wait for what the application does with the rows before it; a fetch from what is held takes two.
+pub const TURNS_HELD: u8 = 6;

@@ -29,6 +29,8 @@ pub struct Driver {
     deferred: Cell<bool>,
     armed: Cell<Option<Time>>,
     spare: Cell<Vec<u8>>,
+    /// Ends of turns that a send still waits for, and how many it has waited for.
+    held_back: Cell<(u8, u8)>,
 }
 
 impl Driver {
@@ -44,6 +46,7 @@ impl Driver {
             deferred: Cell::new(false),
             armed: Cell::new(None),
             spare: Cell::new(Vec::new()),
+            held_back: Cell::new((0, 0)),
         });
         *driver.ops.borrow_mut() = Some(Ops::new(kind, &name, Exchange(driver.clone())));
         driver
@@ -52,7 +55,7 @@ impl Driver {
     /// Begin to connect.
     pub fn start(self: &Rc<Self>) {
         self.core.borrow_mut().start(self.now());
-        self.work();
+        self.work(false);
     }
 
     /// Both clocks.
@@ -94,7 +97,7 @@ impl Driver {
         let random = if rare { self.random() } else { [0; 8] };
         let facts = if rare { self.runtime.facts() } else { Facts::default() };
         self.core.borrow_mut().handle(now, event, late, random, facts);
-        self.work();
+        self.work(!rare);
         self.take_turn()
     }
 
@@ -173,7 +176,7 @@ impl Driver {
     }
 
     /// Do what the connection wants done, flush, arm the timer.
-    fn work(self: &Rc<Self>) {
+    fn work(self: &Rc<Self>, company: bool) {
         loop {
             let deed = self.core.borrow_mut().poll();
             match deed {
@@ -188,7 +191,9 @@ impl Driver {
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
             }
         }
-        self.flush();
+        if !(company && self.waits_for_company()) {
+            self.flush();
+        }
         let (deadline, more) = {
             let core = self.core.borrow();
             (core.deadline(), core.is_closing())
@@ -197,6 +202,21 @@ impl Driver {
             self.runtime.defer();
         }
         self.arm(deadline);
+    }
+
+    /// What the application does with the rows of this turn belongs into the same send: its reactions run before the
+    /// second end of turn that is announced from here. Never for long, and not when there is enough for a send.
+    fn waits_for_company(&self) -> bool {
+        let (left, waited) = self.held_back.get();
+        let core = self.core.borrow();
+        let left = if core.turn.is_empty() { left } else { 2 };
+        let waits = left > 0 && waited < limits::TURNS_HELD && core.outbox.is_due() && !core.outbox.is_full();
+        drop(core);
+        self.held_back.set(if waits { (left.saturating_sub(1), waited.saturating_add(1)) } else { (0, 0) });
+        if waits && !self.deferred.replace(true) {
+            self.runtime.defer();
+        }
+        waits
     }
 
     /// Send what is due. The connection is not borrowed meanwhile: a socket of the application's own may call back.
@@ -340,7 +360,7 @@ impl Driver {
             let specs = ids.into_iter().filter_map(|id| core.consumers.spec(id).cloned());
             specs.filter(|spec| spec.group.nameless).collect::<Vec<_>>()
         });
-        self.work();
+        self.work(false);
         let driver = self.clone();
         self.spawn(async move {
             for spec in nameless {

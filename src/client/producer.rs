@@ -55,6 +55,7 @@ impl Producers {
             stations,
             queue: VecDeque::new(),
             in_flight: 0,
+            full: false,
             pending: 0,
             prefix,
             counter: 0,
@@ -255,12 +256,13 @@ impl Producers {
                 producer.queue.pop_front();
                 continue;
             }
-            if producer.in_flight >= call.limit || first && producer.in_flight > call.limit / 2 {
+            if producer.in_flight >= call.limit || (first || producer.full) && producer.in_flight > call.limit / 2 {
                 return;
             }
             first = false;
             producer.queue.pop_front();
             producer.in_flight = producer.in_flight.saturating_add(1);
+            producer.full = producer.in_flight >= call.limit;
             self.place(ctx, call_id);
         }
     }

@@ -74,6 +74,8 @@ pub(super) struct Producer {
     pub(super) queue: VecDeque<(CallId, u64)>,
     /// Calls without an outcome that have been written at least once.
     pub(super) in_flight: u32,
+    /// The window was full: it fills again when half of it is free, so that what enters it leaves in few sends.
+    pub(super) full: bool,
     /// All calls without an outcome.
     pub(super) pending: usize,
     /// Beginning of the ids that `autoMsgId` makes; random, since names are shared and counters begin anew.

@@ -39,7 +39,8 @@ pub(super) fn station(report: &StationReport) -> JsValue {
 
 /// A list of numbers.
 pub(super) fn numbers(values: &[u32]) -> JsValue {
-    values.iter().map(|value| JsValue::from(*value)).collect::<Array>().into()
+    // A sequence of whole numbers cannot fail.
+    serde_wasm_bindgen::to_value(values).unwrap_or_default()
 }
 
 fn options(spec: &StationSpec) -> JsValue {

@@ -2,8 +2,8 @@
 
 use crate::base::error::Error;
 use crate::base::value::Value;
+use crate::runtime::web::plain;
 use js_sys::{Array, Date, Object};
-use serde::Deserialize;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// Read options. Signals are the shell's business and are passed over; a bigint becomes a
@@ -23,12 +23,12 @@ pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
         if member.is_undefined() {
             continue;
         }
-        map.push((name.clone(), plain(&name, &member)?));
+        map.push((name.clone(), self::member(&name, &member)?));
     }
     Ok(Value::Map(map))
 }
 
-fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
+fn member(name: &str, value: &JsValue) -> Result<Value, Error> {
     if let Some(date) = value.dyn_ref::<Date>() {
         return Ok(Value::Date(date.get_time()));
     }
@@ -52,6 +52,5 @@ fn plain(name: &str, value: &JsValue) -> Result<Value, Error> {
             .unwrap_or_default();
         return text.parse().map(Value::Whole).map_err(|_| Error::argument(format!("{name} is too large")));
     }
-    let read = Value::deserialize(serde_wasm_bindgen::Deserializer::from(value.clone()));
-    read.map_err(|_| Error::argument(format!("{name} has a type that is not understood")))
+    plain::read(value).ok_or_else(|| Error::argument(format!("{name} has a type that is not understood")))
 }

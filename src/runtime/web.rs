@@ -3,14 +3,14 @@
 //! Every closure that the platform calls is made once a connection or once a socket, never once a message, and goes
 //! through the shell's `guard`, which notices a trap.
 
+pub(crate) mod plain;
 mod socket;
 
 use super::{Event, Facts, Runtime, Task};
 use crate::base::time::{Now, Time, Wall};
-use crate::base::value::{JsonReader, Value};
+use crate::base::value::JsonReader;
 use gloo_timers::callback::Timeout;
-use js_sys::{Function, JSON, Reflect};
-use serde::Deserialize;
+use js_sys::{Function, Reflect};
 use socket::Socket;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
@@ -163,11 +163,7 @@ impl Runtime for WebRuntime {
     }
 
     fn json(&self) -> JsonReader {
-        JsonReader(|bytes| {
-            let text = std::str::from_utf8(bytes).ok()?;
-            let value = JSON::parse(text).ok()?;
-            Value::deserialize(serde_wasm_bindgen::Deserializer::from(value)).ok()
-        })
+        JsonReader(plain::json)
     }
 
     fn dial(&self, generation: u32, url: &str) {
