@@ -8,6 +8,12 @@ import { root, tool, tools } from './lib/tools.mjs';
 
 /** For `memory` and `nats`. Kilobytes of 1000, as browsers show them. */
 const BUDGET = 80_000;
+/**
+ * What it weighs at present, rounded up. The budget is not reached yet: `make size` says so and ends with 1, and `make test`
+ * (--growth) fails when it gets heavier still. Lower this with every step towards the budget; at the budget it goes.
+ */
+const PRESENT = 180_000;
+const limit = process.argv.includes('--growth') ? PRESENT : BUDGET;
 const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
 
 const { build } = await tool('esbuild');
@@ -34,10 +40,10 @@ line('first download', wasm.length + ours.code.length, total);
 line('nats-core + jetstream, the same way', peer.code.length, theirs);
 console.log();
 const share = `${(total / 1000).toFixed(1)} KB of ${BUDGET / 1000} KB; nats-core + jetstream ${(theirs / 1000).toFixed(1)} KB`;
-if (total > BUDGET) console.error(`size: over the budget: ${share}`);
-else console.log(`size: within the budget: ${share}`);
-console.log(total > BUDGET ? '0 passed, 1 failed' : '1 passed, 0 failed');
-process.exitCode = total > BUDGET ? 1 : 0;
+console.log(`size: ${total > BUDGET ? 'over' : 'within'} the budget: ${share}`);
+if (total > limit && limit > BUDGET) console.error(`size: over what it weighed before, ${PRESENT / 1000} KB`);
+console.log(total > limit ? '0 passed, 1 failed' : '1 passed, 0 failed');
+process.exitCode = total > limit ? 1 : 0;
 
 /** @param {string} contents @param {string} resolveDir */
 async function bundle(contents, resolveDir) {
