@@ -107,7 +107,7 @@ impl Consumer {
     }
 
     /// The partition that is meant, if only one is.
-    pub(super) fn only(&self, scope: Scope) -> Option<u32> {
+    pub(super) fn single(&self, scope: Scope) -> Option<u32> {
         if scope == Scope::All {
             return None;
         }
@@ -154,7 +154,7 @@ impl Consumer {
         if !ctx.up || self.dormant || self.mode == Mode::Idle {
             return;
         }
-        let only = self.only(self.scope);
+        let only = self.single(self.scope);
         let count = if only.is_some() { 1 } else { self.feeds.len() as u32 };
         let share = credit::share(self.prefetch.messages, count);
         let room = self.prefetch.bytes.saturating_sub(self.held_bytes) / u64::from(count.max(1));
@@ -186,7 +186,7 @@ impl Consumer {
         self.expire(ctx, id, spare);
         while let Some(fetch) = self.fetches.front() {
             let (op, spec) = (fetch.op, fetch.spec);
-            let only = self.only(spec.scope);
+            let only = self.single(spec.scope);
             if only.is_some_and(|only| !self.feeds.iter().any(|feed| feed.partition == only)) {
                 self.fetches.pop_front();
                 let error = Error::argument("the station has no such partition")
@@ -248,7 +248,7 @@ impl Consumer {
     /// Ask for the next batch already, so that one is on its way while the application has the other.
     pub(super) fn ask_ahead(&mut self, ctx: &mut Context<'_>, spec: FetchSpec) {
         let wait = Wait::For(spec.wait.max(Millis(1)));
-        let only = self.only(spec.scope);
+        let only = self.single(spec.scope);
         let waiting = if self.fetches.is_empty() { 1 } else { 2 };
         let want = spec.messages.saturating_mul(waiting);
         for feed in self.feeds.iter().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
@@ -277,7 +277,7 @@ impl Consumer {
         if !ctx.up {
             return ctx.now.mono >= until;
         }
-        let only = self.only(spec.scope);
+        let only = self.single(spec.scope);
         let left = until.since(ctx.now.mono);
         let mut ended = true;
         for feed in self.feeds.iter_mut().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
