@@ -1,5 +1,6 @@
 //! Where a broker is: the little of a URL that has to be known before the platform parses it.
 
+use crate::base::bytes::find;
 use crate::base::error::{Error, Kind};
 use crate::runtime::Facts;
 
@@ -39,7 +40,8 @@ impl Url {
             let url = Url { text: name.into(), secure: false, plain_path: false };
             return Ok((Scheme::Memory, url));
         }
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| wrong("has no scheme"))?;
+        let at = find(text, "://").ok_or_else(|| wrong("has no scheme"))?;
+        let (scheme, rest) = (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(3)..).unwrap_or_default());
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "ws" => Scheme::Ws,
             "wss" => Scheme::Wss,
@@ -114,7 +116,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// A URL for an error message: without the password somebody may have put into it.
 fn masked(text: &str) -> String {
-    match (text.find("://"), text.find('@')) {
+    match (find(text, "://"), text.find('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             let head = text.get(..scheme.saturating_add(3)).unwrap_or_default();
             format!("{head}***{}", text.get(at..).unwrap_or_default())

@@ -2,7 +2,7 @@
 //!
 //! Source: jetstream.md sections 1.2 to 1.5. Knows nothing of sessions.
 
-use crate::base::bytes::push_json_string;
+use crate::base::bytes::{find, push_json_string};
 use crate::base::error::{Error, Kind};
 use crate::base::value::Value;
 use crate::link::session::Login;
@@ -98,7 +98,7 @@ pub fn complaint(text: &str) -> Complaint<'_> {
     if let Some(subject) = quoted("Permissions Violation for Subscription to \"") {
         return Complaint::Subscribe(subject);
     }
-    let has = |part: &str| text.contains(part);
+    let has = |part: &str| find(text, part).is_some();
     if has("Invalid Subject") || has("Invalid Publish Subject") || has("maximum subscriptions exceeded") {
         return Complaint::Minor;
     }
