@@ -55,7 +55,6 @@ const plan = {
   who: list(options.who),
   count: Number(options.count ?? (options.quick ? 20_000 : 60_000)),
   runs: Number(options.runs ?? (options.quick ? 3 : 5)),
-  warmup: 5000,
   messages: Number(options.messages),
 };
 const runtimes = list(options.runtime);

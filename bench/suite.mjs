@@ -15,7 +15,7 @@ const contestants = { peer, ours, raw };
 const CELL_MS = 120_000;
 
 /**
- * `plan`: { url, modules: { ours, peer }, who, rows, count, runs, warmup, label }. `report(entry)` gets one entry a cell: { row, who, run, rate } or
+ * `plan`: { url, modules: { ours, peer }, who, rows, count, runs, label }. `report(entry)` gets one entry a cell: { row, who, run, rate } or
  * { row, who, run, error }; a contestant that fails in a row is left out of the rest of that row.
  */
 export async function runSuite(plan, report) {
@@ -30,7 +30,8 @@ export async function runSuite(plan, report) {
           if (out.has(who)) continue;
           serial += 1;
           const stream = `bench-${plan.label}-${String(serial).padStart(4, '0')}`;
-          const count = run === 0 ? plan.warmup : plan.count;
+          const part = plan.count / (row.part ?? 1);
+          const count = run === 0 ? part / 2 : part;
           try {
             const seconds = await cell({ ...plan, admin, row, who, stream, count });
             if (run > 0) await report({ row: row.id, who, run, rate: count / seconds });

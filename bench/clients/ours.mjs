@@ -1,7 +1,7 @@
 // The package, as its contract shows it.
 
 import { GROUP } from '../wire.mjs';
-import { PAYLOAD, WINDOW } from '../rows.mjs';
+import { PAYLOAD, WIDE_WINDOW } from '../rows.mjs';
 import { lanes } from './lanes.mjs';
 
 export const name = 'ours';
@@ -34,7 +34,7 @@ export async function open({ url, stream, modules, count = 0 }) {
     async produceAll(total) {
       const producer = await link.producer(stream);
       const receipts = new Array(total);
-      const options = { limitConcurrentTasks: WINDOW, ackWaitMs: 60_000 };
+      const options = { limitConcurrentTasks: WIDE_WINDOW, ackWaitMs: 60_000 };
       for (let i = 0; i < total; i += 1) receipts[i] = producer.produce(payload, options);
       await Promise.all(receipts);
     },
