@@ -11,6 +11,7 @@ import { SocketKeeper } from './socket.js';
 import { Station } from './station.js';
 import { Unoffered } from './unoffered.js';
 import { capabilities } from './capabilities.js';
+import { counted } from './stats.js';
 import { isSlow } from './options.js';
 import { read } from './table.js';
 
@@ -49,16 +50,16 @@ export class Connection extends Unoffered {
   #options;
   /** @type {BrokerError | undefined} */ #over;
   #closing = false;
+  /** The wasm's part is gone. */
+  #freed = false;
+  /** The last numbers. @type {Api.Stats | undefined} */ #counted;
   /** @type {Promise<void> | undefined} */ #closePromise;
   /** @type {(error: BrokerError | undefined) => void} */ #end;
   /** @type {{ resolve: () => void, reject: (error: unknown) => void } | undefined} */ #connecting;
   /** @type {AbortController | undefined} */ #asking;
   #socket;
 
-  /**
-   * @param {Instance} instance
-   * @param {Api.ConnectOptions} options
-   */
+  /** @param {Instance} instance @param {Api.ConnectOptions} options */
   constructor(instance, options) {
     super(options.broker);
     this._instance = instance;
@@ -141,6 +142,7 @@ export class Connection extends Unoffered {
    * @param {(engine: any) => T} work
    */
   #do(work) {
+    if (this.#freed) throw this.#over;
     try {
       return work(this._engine);
     } catch (error) {
@@ -220,10 +222,7 @@ export class Connection extends Unoffered {
 
   // ---- public -------------------------------------------------------------------------------------------------------
 
-  /**
-   * @param {string} name
-   * @param {Api.StationOptions} [options]
-   */
+  /** @param {string} name @param {Api.StationOptions} [options] */
   async station(name, options) {
     const [partitions, existed, differs] = await this._cold((engine) => engine.station(this.#name(name), options));
     return new Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
@@ -256,10 +255,7 @@ export class Connection extends Unoffered {
     }
   }
 
-  /**
-   * @param {string} station
-   * @param {Api.ConsumerOptions & Api.FetchOptions} [options]
-   */
+  /** @param {string} station @param {Api.ConsumerOptions & Api.FetchOptions} [options] */
   fetch(station, options) {
     try {
       this._check();
@@ -285,10 +281,7 @@ export class Connection extends Unoffered {
     return consumer;
   }
 
-  /**
-   * @param {string | string[]} stations
-   * @param {Api.ProducerOptions} [options]
-   */
+  /** @param {string | string[]} stations @param {Api.ProducerOptions} [options] */
   async producer(stations, options) {
     this._check();
     const producer = this.#openProducer(stations, options, false);
@@ -296,10 +289,7 @@ export class Connection extends Unoffered {
     return producer;
   }
 
-  /**
-   * @param {string} station
-   * @param {Api.ConsumerOptions} [options]
-   */
+  /** @param {string} station @param {Api.ConsumerOptions} [options] */
   async consumer(station, options) {
     this._check();
     const consumer = this.#openConsumer(station, options, 0);
@@ -377,8 +367,8 @@ export class Connection extends Unoffered {
 
   /** @returns {Api.Stats} */
   stats() {
-    const [sentMessages = 0, sentBytes = 0, receivedMessages = 0, receivedBytes = 0, pendingMessages = 0, pendingBytes = 0, reconnects = 0] = this.#do((engine) => engine.stats());
-    return { sentMessages, sentBytes, receivedMessages, receivedBytes, pendingMessages, pendingBytes, reconnects, wasmMemoryBytes: this._instance.memory.buffer.byteLength };
+    if (this.#counted) return this.#counted;
+    return counted(this.#do((engine) => engine.stats()), this._instance.memory.buffer.byteLength);
   }
 
   /** @returns {Promise<void>} */
@@ -655,19 +645,13 @@ export class Connection extends Unoffered {
     over: (error) => this.#finished(this.#turnError(error)),
   };
 
-  /**
-   * @param {number} id
-   * @param {Uint32Array} numbers
-   */
+  /** @param {number} id @param {Uint32Array} numbers */
   #pull(id, numbers) {
     const consumer = this.#consumers.get(id);
     return Array.from(numbers, (number) => /** @type {Message} */ (consumer?._pull(number)));
   }
 
-  /**
-   * @param {Uint32Array} words
-   * @param {number} i
-   */
+  /** @param {Uint32Array} words @param {number} i */
   #stored(words, i) {
     const first = /** @type {number} */ (words[i]);
     const index = /** @type {number} */ (words[i + 1]);
@@ -693,10 +677,7 @@ export class Connection extends Unoffered {
     call.resolve(receipt);
   }
 
-  /**
-   * @param {number} index
-   * @param {BrokerError} error
-   */
+  /** @param {number} index @param {BrokerError} error */
   #failed(index, error) {
     const call = this.#calls[index];
     if (!call) return;
@@ -756,20 +737,26 @@ export class Connection extends Unoffered {
     queueMicrotask(() => this.#release());
   }
 
+  /** Give the wasm back what belongs to this connection: nothing else would, since both sides hold each other. */
   #release() {
     try {
+      this.#counted = this.stats();
       this._engine.release();
+      this._engine.free();
     } catch (error) {
       this._instance.trap(error);
     }
+    this.#freed = true;
   }
 
   /** Nothing is left behind. @param {unknown} error */
   #settleAll(error) {
-    for (const call of this.#calls) call?.reject(error);
+    for (const call of this.#calls) {
+      if (call?.abort) call.signal?.removeEventListener('abort', call.abort);
+      call?.reject(error);
+    }
     this.#calls = [];
-    for (const operation of this.#operations.values()) operation.reject(error);
-    this.#operations.clear();
+    for (const op of [...this.#operations.keys()]) this.#take(op)?.reject(error);
     for (const fail of [...this.#cold]) fail(error);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
@@ -779,6 +766,9 @@ export class Connection extends Unoffered {
     if (this.#over) return;
     const error = because(internal(this.broker, cause), cause);
     this.#socket.drop();
+    // Of a trapped instance nothing can be asked any more; its memory goes with it.
+    this.#freed = true;
+    this.#counted = counted([], 0);
     for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
     this.#over = error;
     this.#asking?.abort();
