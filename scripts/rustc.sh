@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Cargo leaves the optimization across crates out where a library is built as cdylib and rlib at once, and the tests need
-# the rlib. So the build puts this between cargo and the compiler: the module for pages is a cdylib alone.
+# Between cargo and the compiler when the module for pages is built. Cargo leaves the optimization across crates out where a
+# library is a cdylib and an rlib at once, and the tests need the rlib: here it is a cdylib alone. And where panics name the
+# standard library, they do not name somebody's home.
 set -euo pipefail
 compiler=$1
 shift
@@ -8,8 +9,9 @@ case " $* " in
   *' --crate-type cdylib --crate-type rlib '*' --target wasm32-unknown-unknown '*) ;;
   *) exec "$compiler" "$@" ;;
 esac
-flags=("$@")
-for at in "${!flags[@]}"; do
-  if [ "${flags[at]}" = rlib ] && [ "${flags[at - 1]}" = --crate-type ]; then unset "flags[at]" "flags[at - 1]"; fi
+flags=()
+for flag in "$@"; do
+  if [ "$flag" = rlib ]; then unset 'flags[-1]'; else flags+=("$flag"); fi
 done
-exec "$compiler" "${flags[@]}" -C lto=fat
+library=$("$compiler" --print sysroot)/lib/rustlib/src/rust/library/
+exec "$compiler" "${flags[@]}" -C lto=fat "--remap-path-prefix=$library="
