@@ -1,7 +1,7 @@
 //! A plain value: what options and control messages look like before anybody knows what they mean.
 //!
-//! The package fills it from JavaScript values through serde-wasm-bindgen, native tests from JSON through serde_json;
-//! one small `Deserialize` serves both, so the wasm carries one serde flavour and one instance of it.
+//! The package fills it from JavaScript values by hand (`runtime::web::plain`), native tests and fuzzers from JSON through
+//! serde_json, by the small `Deserialize` below.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
