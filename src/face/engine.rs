@@ -20,7 +20,7 @@ use crate::link::session::Verdict;
 use crate::runtime::Runtime;
 use crate::runtime::web::{Hooks, WebRuntime};
 use js_sys::{Array, Function, Promise};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
@@ -113,7 +113,6 @@ pub struct Engine {
     scratch: RefCell<Vec<u8>>,
     error: RefCell<Option<Error>>,
     name: Option<String>,
-    op: Cell<u32>,
 }
 
 #[wasm_bindgen]
@@ -150,15 +149,7 @@ impl Engine {
                 deliver(&driver, &rows, driver.event(event), &turn, chunk);
             }
         }));
-        Ok(Engine {
-            driver,
-            runtime,
-            table,
-            scratch: RefCell::new(Vec::new()),
-            error: RefCell::new(None),
-            name,
-            op: Cell::new(0),
-        })
+        Ok(Engine { driver, runtime, table, scratch: RefCell::new(Vec::new()), error: RefCell::new(None), name })
     }
 
     fn kept<T>(&self, result: Result<T, Error>, good: impl FnOnce(T) -> i32) -> i32 {
@@ -249,7 +240,6 @@ impl Engine {
             let prefix = self.driver.random_name();
             *self.scratch.borrow_mut() = options.name.as_deref().unwrap_or(&format!("p-{prefix}")).as_bytes().to_vec();
             let auto = options.auto_id.then(|| prefix.clone());
-            self.op.set(u32::from(options.auto_id));
             let id = self.driver.open_producer(stations, auto);
             self.scratch.borrow_mut().push(b'\n');
             self.scratch.borrow_mut().extend_from_slice(prefix.as_bytes());

@@ -264,11 +264,6 @@ impl Pulls {
         self.link_lost();
     }
 
-    /// Something is outstanding, on the wire or about to be.
-    pub fn is_idle(&self) -> bool {
-        self.open.is_empty() && self.deferred.is_none()
-    }
-
     /// When it wants [`Pulls::tick`].
     pub fn deadline(&self) -> Option<Time> {
         if self.checking.is_some() {
@@ -343,7 +338,7 @@ mod tests {
         assert_eq!(pulls.asked(), 99);
         assert_eq!(pulls.status(Time(30_000), pull.id, 408, b"Request Timeout", Some(99), 0), Effect::Room);
         assert_eq!(pulls.asked(), 0);
-        assert!(pulls.is_idle());
+        assert_eq!(pulls.deadline(), None, "nothing is open any more");
     }
 
     #[test]

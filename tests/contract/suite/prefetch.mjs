@@ -75,7 +75,7 @@ row('held messages are kept alive while the application takes', { needs, waits: 
     await t.elapse(2400);
   }
   t.deepEqual(seen, Array.from({ length: 8 }, (_, index) => `m${index}/1`), 'messages and deliveries over three ack times');
-  await t.nothing(consumer, 3000);
+  await t.nothing(consumer, 7000);
 });
 
 row('held messages are given back when the application takes nothing for maxAckTimeMs', { needs, waits: true }, async (t) => {
