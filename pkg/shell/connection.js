@@ -1,18 +1,17 @@
 // One connection: it owns the promises, and gives to each what the table of a turn says.
 
 import { BrokerError, because, plain } from './errors.js';
+import { Calls, deferred } from './calls.js';
 import { Consumer } from './consumer.js';
 import { Feed } from './feed.js';
 import { internal } from './instance.js';
 import { Message } from './message.js';
 import { Producer } from './producer.js';
-import { Scratch } from './payload.js';
 import { SocketKeeper } from './socket.js';
 import { Station } from './station.js';
 import { Unoffered } from './unoffered.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
-import { isSlow } from './options.js';
 import { read } from './table.js';
 
 /** @import { Instance } from './instance.js' */
@@ -21,32 +20,16 @@ import { read } from './table.js';
 
 const NONE = 0xffffffff;
 
-/** One executor for all promises: it leaves the functions here. @type {(value: any) => void} */
-let resolveIt;
-/** @type {(error: unknown) => void} */
-let rejectIt;
-const executor = (/** @type {(value: any) => void} */ resolve, /** @type {(error: unknown) => void} */ reject) => {
-  resolveIt = resolve;
-  rejectIt = reject;
-};
-
-/**
- * @typedef {{ index: number, resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
- *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Call
- * @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation
- */
+/** @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation */
 
 export class Connection extends Unoffered {
-  /** @type {(Call | undefined)[]} */ #calls = [];
-  /** @type {Call | undefined} */ #last;
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
   /** @type {Map<number, Consumer>} */ #consumers = new Map();
   /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
   /** Kept behind fetch and consume, by station and name. @type {Map<string, Consumer>} */ #kept = new Map();
   /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
-  /** @type {(() => void)[]} */ #waiting = [];
-  #scratch;
+  /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
   #closing = false;
@@ -69,7 +52,7 @@ export class Connection extends Unoffered {
     this._engine = this.#made(
       () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.factory, options.credentials !== undefined),
     );
-    this.#scratch = new Scratch(this);
+    this._calls = new Calls(this);
     this.#end = () => {};
     this.closed = new Promise((/** @type {(error: BrokerError | undefined) => void} */ resolve) => {
       this.#end = resolve;
@@ -87,7 +70,7 @@ export class Connection extends Unoffered {
     try {
       return make();
     } catch (error) {
-      throw this.#error(error);
+      throw this._error(error);
     }
   }
 
@@ -101,17 +84,17 @@ export class Connection extends Unoffered {
       if (!this.#connecting) return;
       this.#connecting.reject(this._aborted(/** @type {AbortSignal} */ (signal)));
       this.#connecting = undefined;
-      this.#do((engine) => engine.abortConnect());
+      this._do((engine) => engine.abortConnect());
     };
     signal?.addEventListener('abort', abort, { once: true });
-    this.#do((engine) => engine.start());
+    this._do((engine) => engine.start());
     return connected.finally(() => signal?.removeEventListener('abort', abort));
   }
 
   // ---- errors -------------------------------------------------------------------------------------------------------
 
   /** What Rust threw, or a trap. @param {unknown} error */
-  #error(error) {
+  _error(error) {
     if (Array.isArray(error)) return new BrokerError(/** @type {Fields} */ (error), this.broker);
     if (error instanceof BrokerError) return error;
     this._instance.trap(error);
@@ -141,18 +124,18 @@ export class Connection extends Unoffered {
    * @template T
    * @param {(engine: any) => T} work
    */
-  #do(work) {
+  _do(work) {
     if (this.#freed) throw this.#over;
     try {
       return work(this._engine);
     } catch (error) {
-      throw this.#error(error);
+      throw this._error(error);
     }
   }
 
   /** The error behind a -1. */
-  #failure() {
-    return this.#error(this._engine.error());
+  _failure() {
+    return this._error(this._engine.error());
   }
 
   /**
@@ -182,8 +165,8 @@ export class Connection extends Unoffered {
    * @returns {Promise<any>}
    */
   _operation(op, signal, abort) {
-    const promise = new Promise(executor);
-    this.#operations.set(op, { resolve: resolveIt, reject: rejectIt, signal, abort });
+    const { promise, resolve, reject } = deferred();
+    this.#operations.set(op, { resolve, reject, signal, abort });
     if (signal && abort) signal.addEventListener('abort', abort, { once: true });
     return promise;
   }
@@ -203,7 +186,7 @@ export class Connection extends Unoffered {
    */
   async _cold(work) {
     this._check();
-    const running = this.#do(work);
+    const running = this._do(work);
     return new Promise((resolve, reject) => {
       const fail = (/** @type {unknown} */ error) => {
         this.#cold.delete(fail);
@@ -215,7 +198,7 @@ export class Connection extends Unoffered {
           this.#cold.delete(fail);
           resolve(value);
         },
-        (error) => fail(this.#error(error)),
+        (error) => fail(this._error(error)),
       );
     });
   }
@@ -249,7 +232,7 @@ export class Connection extends Unoffered {
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
       }
-      return /** @type {Promise<Api.Receipt>} */ (this._produce(producer, message, options, true));
+      return /** @type {Promise<Api.Receipt>} */ (this._calls.produce(producer, message, options, true));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -277,7 +260,7 @@ export class Connection extends Unoffered {
     const consumer = this.#keptConsumer(station, options, 2);
     if (handler) consumer._consume(handler, options, true).catch((error) => this._log('error', 'handler_failed', { station, error }));
     else consumer._start(options, false, true);
-    await this._operation(this.#do((engine) => engine.whenConsumer(consumer._id)));
+    await this._operation(this._do((engine) => engine.whenConsumer(consumer._id)));
     return consumer;
   }
 
@@ -285,7 +268,7 @@ export class Connection extends Unoffered {
   async producer(stations, options) {
     this._check();
     const producer = this.#openProducer(stations, options, false);
-    await this._operation(this.#do((engine) => engine.whenProducer(producer._id)));
+    await this._operation(this._do((engine) => engine.whenProducer(producer._id)));
     return producer;
   }
 
@@ -293,7 +276,7 @@ export class Connection extends Unoffered {
   async consumer(station, options) {
     this._check();
     const consumer = this.#openConsumer(station, options, 0);
-    await this._operation(this.#do((engine) => engine.whenConsumer(consumer._id)));
+    await this._operation(this._do((engine) => engine.whenConsumer(consumer._id)));
     return consumer;
   }
 
@@ -304,10 +287,10 @@ export class Connection extends Unoffered {
    */
   #openProducer(stations, options, mixed) {
     const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this.#name(name));
-    const id = this.#do((engine) => engine.openProducer(list, options, mixed));
-    if (id < 0) throw this.#failure();
-    const [name, prefix] = /** @type {[string, string]} */ (this.#do((engine) => engine.text()).split('\n'));
-    this.#scratch.forget();
+    const id = this._do((engine) => engine.openProducer(list, options, mixed));
+    if (id < 0) throw this._failure();
+    const [name, prefix] = /** @type {[string, string]} */ (this._do((engine) => engine.text()).split('\n'));
+    this._calls.scratch.forget();
     return new Producer(this, id, Object.freeze(list), name, prefix);
   }
 
@@ -317,10 +300,10 @@ export class Connection extends Unoffered {
    * @param {number} among
    */
   #openConsumer(station, options, among) {
-    const id = this.#do((engine) => engine.openConsumer(this.#name(station), options, among));
-    if (id < 0) throw this.#failure();
-    const [name, group, auto] = this.#do((engine) => engine.text()).split('\n');
-    this.#scratch.forget();
+    const id = this._do((engine) => engine.openConsumer(this.#name(station), options, among));
+    if (id < 0) throw this._failure();
+    const [name, group, auto] = this._do((engine) => engine.text()).split('\n');
+    this._calls.scratch.forget();
     const consumer = new Consumer(this, id, station, name, group, auto === '1');
     this.#consumers.set(id, consumer);
     return consumer;
@@ -342,17 +325,17 @@ export class Connection extends Unoffered {
   }
 
   isConnected() {
-    return !this.#over && !this.#closing && this.#do((engine) => engine.isUp());
+    return !this.#over && !this.#closing && this._do((engine) => engine.isUp());
   }
 
   /** @returns {Promise<Api.ServerInfo>} */
   async ping() {
     this._check();
     const begun = performance.now();
-    const op = this.#do((engine) => engine.ping());
-    if (op < 0) throw this.#failure();
+    const op = this._do((engine) => engine.ping());
+    if (op < 0) throw this._failure();
     await this._operation(op);
-    const [product, version, host, maxPayloadBytes] = this.#do((engine) => engine.server());
+    const [product, version, host, maxPayloadBytes] = this._do((engine) => engine.server());
     return { product, rttMs: performance.now() - begun, ...(version && { version }), ...(host && { host }), ...(maxPayloadBytes && { maxPayloadBytes }) };
   }
 
@@ -368,7 +351,7 @@ export class Connection extends Unoffered {
   /** @returns {Api.Stats} */
   stats() {
     if (this.#counted) return this.#counted;
-    return counted(this.#do((engine) => engine.stats()), this._instance.memory.buffer.byteLength);
+    return counted(this._do((engine) => engine.stats()), this._instance.memory.buffer.byteLength);
   }
 
   /** @returns {Promise<void>} */
@@ -377,7 +360,7 @@ export class Connection extends Unoffered {
       this.#closePromise = this.closed.then(() => undefined);
       if (!this.#over) {
         this.#closing = true;
-        this.#do((engine) => engine.close());
+        this._do((engine) => engine.close());
         for (const consumer of this.#consumers.values()) consumer.stop();
       }
     }
@@ -390,119 +373,15 @@ export class Connection extends Unoffered {
 
   // ---- for producers ------------------------------------------------------------------------------------------------
 
-  /**
-   * The hot path: payload and texts into the scratch, one call, one promise.
-   * @param {Producer} producer
-   * @param {unknown} message
-   * @param {any} options
-   * @param {boolean} mixed producer options may stand among them
-   * @param {boolean} [feeds] undefined instead of queue_full
-   * @returns {Promise<Api.Receipt> | undefined}
-   */
-  _produce(producer, message, options, mixed, feeds) {
-    let flags = 0;
-    let partition = 0;
-    let wait = 0;
-    let limit = 0;
-    let texts = 0;
-    /** @type {string | undefined} */
-    let msgId;
-    /** @type {AbortSignal | undefined} */
-    let signal;
-    let call;
-    try {
-      this._check();
-      const scratch = this.#scratch;
-      const length = scratch.payload(message);
-      if (options !== undefined) {
-        this.#checkOptions(options, mixed);
-        signal = this._signal(options.signal);
-        msgId = options.msgId;
-        let end = length;
-        if (msgId !== undefined) end = scratch.tagged(1, msgId, end);
-        if (options.partitionKey !== undefined) end = scratch.tagged(2, options.partitionKey, end);
-        const headers = options.headers;
-        if (headers !== undefined) {
-          for (const name of Object.keys(headers)) end = scratch.tagged(4, headers[name], scratch.tagged(3, name, end));
-        }
-        texts = end - length;
-        if (options.waitForAck === false) flags |= 1;
-        if (options.partitionNumber !== undefined) flags |= ((partition = options.partitionNumber), 2);
-        if (options.ackWaitMs !== undefined) flags |= ((wait = options.ackWaitMs), 4);
-        if (options.limitConcurrentTasks !== undefined) flags |= ((limit = options.limitConcurrentTasks), 8);
-      }
-      call = this._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
-      if (call < 0) {
-        const error = this.#failure();
-        if (feeds && error.code === 'queue_full') return undefined;
-        return Promise.reject(error);
-      }
-      if (length > 1 << 20) scratch.trim();
-    } catch (error) {
-      return Promise.reject(error instanceof BrokerError ? error : this.#error(error));
-    }
-    const promise = new Promise(executor);
-    /** @type {Call} */
-    const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
-    this.#calls[call] = this.#last = entry;
-    if (signal) {
-      entry.abort = () => this.#do((engine) => engine.abortCall(call));
-      signal.addEventListener('abort', entry.abort, { once: true });
-    }
-    return promise;
-  }
-
-  /**
-   * Options that the fast path does not take, or of other types than it expects: Rust makes the error.
-   * @param {any} options
-   * @param {boolean} mixed
-   */
-  #checkOptions(options, mixed) {
-    const slow = isSlow(options, this._instance.fastNames);
-    if (slow && this._engine.checkProduce(options, false, mixed) < 0) throw this.#failure();
-  }
-
-  /** @param {unknown} options */
-  _checkBatch(options) {
-    this._check();
-    if (this.#do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#failure();
-  }
-
-  /** The call behind the promise that was given last. */
-  _lastCall() {
-    return /** @type {Call} */ (this.#last);
-  }
-
-  /**
-   * Withdraw those that have no outcome.
-   * @param {Call[]} calls
-   * @param {AbortSignal} signal
-   */
-  _abortCalls(calls, signal) {
-    for (const call of calls) {
-      if (this.#calls[call.index] !== call) continue;
-      call.signal = signal;
-      this.#do((engine) => engine.abortCall(call.index));
-    }
-  }
-
-  /** Settles when half of the limit for pending messages is free. @returns {Promise<void>} */
-  _room() {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#do((engine) => engine.wantRoom());
-    });
-  }
-
   /** @param {number} id @returns {Promise<void>} */
   async _flushProducer(id) {
-    if (!this.#over) await this._operation(this.#do((engine) => engine.flushProducer(id)));
+    if (!this.#over) await this._operation(this._do((engine) => engine.flushProducer(id)));
   }
 
   /** @param {Producer} producer @returns {Promise<void>} */
   async _destroyProducer(producer) {
     this.#dropProducer(producer._id);
-    if (!this.#over) await this._operation(this.#do((engine) => engine.destroyProducer(producer._id)));
+    if (!this.#over) await this._operation(this._do((engine) => engine.destroyProducer(producer._id)));
   }
 
   /** @param {number} id */
@@ -519,9 +398,9 @@ export class Connection extends Unoffered {
    * @param {AbortSignal | undefined} signal
    */
   _fetch(consumer, options, among, signal) {
-    const op = this.#do((engine) => engine.fetch(consumer._id, options, among));
-    if (op < 0) throw this.#failure();
-    return this._operation(op, signal, signal && (() => this.#do((engine) => engine.abortFetch(consumer._id, op))));
+    const op = this._do((engine) => engine.fetch(consumer._id, options, among));
+    if (op < 0) throw this._failure();
+    return this._operation(op, signal, signal && (() => this._do((engine) => engine.abortFetch(consumer._id, op))));
   }
 
   /**
@@ -531,22 +410,22 @@ export class Connection extends Unoffered {
    * @param {boolean} among
    */
   _start(id, options, handler, among) {
-    if (this.#do((engine) => engine.consume(id, options, handler, among)) < 0) throw this.#failure();
+    if (this._do((engine) => engine.consume(id, options, handler, among)) < 0) throw this._failure();
   }
 
   /** @param {number} id @returns {number} */
   _take(id) {
-    return this.#do((engine) => engine.take(id));
+    return this._do((engine) => engine.take(id));
   }
 
   /** @param {number} id */
   _handled(id) {
-    if (!this.#over) this.#do((engine) => engine.handled(id));
+    if (!this.#over) this._do((engine) => engine.handled(id));
   }
 
   /** @param {number} id */
   _stop(id) {
-    if (!this.#over) this.#do((engine) => engine.stop(id));
+    if (!this.#over) this._do((engine) => engine.stop(id));
   }
 
   /**
@@ -555,7 +434,7 @@ export class Connection extends Unoffered {
    * @returns {Promise<void>}
    */
   async _leave(id, destroys) {
-    if (!this.#over && !this.#closing) await this._operation(this.#do((engine) => engine.leave(id, destroys)));
+    if (!this.#over && !this.#closing) await this._operation(this._do((engine) => engine.leave(id, destroys)));
   }
 
   /** @param {Consumer} consumer */
@@ -580,12 +459,12 @@ export class Connection extends Unoffered {
   _settle(id, partition, token, reason, what, span, low, high, deliveries, confirm) {
     this._check();
     try {
-      const length = this.#scratch.token(token, reason);
+      const length = this._calls.scratch.token(token, reason);
       const op = this._engine.settle(id, partition, token.length, length, what, span, low, high, deliveries, confirm);
-      if (op < 0) throw this.#failure();
+      if (op < 0) throw this._failure();
       return op;
     } catch (error) {
-      throw this.#error(error);
+      throw this._error(error);
     }
   }
 
@@ -607,13 +486,13 @@ export class Connection extends Unoffered {
 
   /** An error of the turn that is being read. @param {number} index @returns {any} */
   #turnError(index) {
-    return index === NONE ? undefined : this.#error(this._engine.turnError(index));
+    return index === NONE ? undefined : this._error(this._engine.turnError(index));
   }
 
   /** Who gets the rows. @type {import('./table.js').Sink} */
   #sink = {
-    stored: (words, i) => this.#stored(words, i),
-    failed: (call, error) => this.#failed(call, this.#turnError(error)),
+    stored: (words, i) => this._calls.stored(words, i),
+    failed: (call, error) => this._calls.failed(call, this.#turnError(error)),
     message: (id, number, bytes, words, i) => {
       const consumer = this.#consumers.get(id);
       if (consumer) consumer._arrived(number, new Message(consumer, bytes, words, i));
@@ -637,9 +516,7 @@ export class Connection extends Unoffered {
       consumer._ended(error);
     },
     producerEnded: (id) => this.#dropProducer(id),
-    room: () => {
-      for (const resolve of this.#waiting.splice(0)) resolve();
-    },
+    room: () => this._calls.roomy(),
     status: (index) => this.#status(this._engine.turnStatus(index)),
     ask: (attempt, error) => this.#ask(attempt, this.#turnError(error)),
     over: (error) => this.#finished(this.#turnError(error)),
@@ -651,46 +528,9 @@ export class Connection extends Unoffered {
     return Array.from(numbers, (number) => /** @type {Message} */ (consumer?._pull(number)));
   }
 
-  /** @param {Uint32Array} words @param {number} i */
-  #stored(words, i) {
-    const first = /** @type {number} */ (words[i]);
-    const index = /** @type {number} */ (words[i + 1]);
-    const call = this.#calls[index];
-    if (!call) return;
-    const auto = /** @type {number} */ (words[i + 6]) * 4294967296 + /** @type {number} */ (words[i + 5]);
-    const msgId = call.msgId ?? (auto > 0 ? `${call.producer._prefix}.${auto.toString(36)}` : undefined);
-    /** @type {{ station: string, partition: number, sequence: number, duplicate: boolean, msgId?: string, others?: readonly Api.Receipt[] }} */
-    const receipt = {
-      station: /** @type {string} */ (call.producer.stations[/** @type {number} */ (words[i + 2])]),
-      partition: first >>> 16,
-      sequence: /** @type {number} */ (words[i + 4]) * 4294967296 + /** @type {number} */ (words[i + 3]),
-      duplicate: ((first >> 8) & 1) === 1,
-    };
-    if (msgId !== undefined) receipt.msgId = msgId;
-    if ((first >> 9) & 1) {
-      (call.others ??= []).push(receipt);
-      return;
-    }
-    if (call.others) receipt.others = call.others;
-    this.#calls[index] = undefined;
-    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
-    call.resolve(receipt);
-  }
-
-  /** @param {number} index @param {BrokerError} error */
-  #failed(index, error) {
-    const call = this.#calls[index];
-    if (!call) return;
-    this.#calls[index] = undefined;
-    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
-    if (error.code === 'aborted' && call.signal) because(error, call.signal.reason);
-    if (call.others) Object.assign(error, { stored: call.others });
-    call.reject(error);
-  }
-
   /** @param {any} status */
   #status(status) {
-    for (const name of ['reason', 'error']) if (name in status) status[name] = this.#error(status[name]);
+    for (const name of ['reason', 'error']) if (name in status) status[name] = this._error(status[name]);
     if (status.type === 'connected' && this.#connecting) {
       this.#connecting.resolve();
       this.#connecting = undefined;
@@ -711,11 +551,11 @@ export class Connection extends Unoffered {
     Promise.resolve()
       .then(() => this.#options.credentials?.(request))
       .then(
-        (given) => asking.signal.aborted || this.#over || this.#do((engine) => engine.credentials(given)),
+        (given) => asking.signal.aborted || this.#over || this._do((engine) => engine.credentials(given)),
         (error) => {
           if (asking.signal.aborted || this.#over) return;
           this.#socket.cause = error;
-          this.#do((engine) => engine.credentialsFailed(String(error?.message ?? error)));
+          this._do((engine) => engine.credentialsFailed(String(error?.message ?? error)));
         },
       );
   }
@@ -751,14 +591,9 @@ export class Connection extends Unoffered {
 
   /** Nothing is left behind. @param {unknown} error */
   #settleAll(error) {
-    for (const call of this.#calls) {
-      if (call?.abort) call.signal?.removeEventListener('abort', call.abort);
-      call?.reject(error);
-    }
-    this.#calls = [];
+    this._calls.rejectAll(error);
     for (const op of [...this.#operations.keys()]) this.#take(op)?.reject(error);
     for (const fail of [...this.#cold]) fail(error);
-    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** The wasm has trapped. @param {unknown} cause */

@@ -30,7 +30,7 @@ export class Producer {
    * @returns {Promise<Receipt>}
    */
   produce(message, options) {
-    return /** @type {Promise<Receipt>} */ (this._connection._produce(this, message, options, false));
+    return /** @type {Promise<Receipt>} */ (this._connection._calls.produce(this, message, options, false));
   }
 
   /**
@@ -41,15 +41,15 @@ export class Producer {
   async produceBatch(messages, options) {
     const connection = this._connection;
     if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
-    connection._checkBatch(options);
+    connection._calls.checkBatch(options);
     if (options?.onProgress !== undefined && typeof options.onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');
     const signal = connection._signal(options?.signal);
     // One listener a batch, not one a message.
     const { onProgress, compression, signal: _, ...rest } = options ?? {};
     void [compression, _];
-    /** @type {import('./connection.js').Call[]} */
+    /** @type {import('./calls.js').Call[]} */
     const calls = [];
-    const abort = () => connection._abortCalls(calls, /** @type {AbortSignal} */ (signal));
+    const abort = () => connection._calls.abort(calls, /** @type {AbortSignal} */ (signal));
     signal?.addEventListener('abort', abort, { once: true });
     const total = messages.length;
     /** @type {(Receipt | BrokerError)[]} */
@@ -70,13 +70,13 @@ export class Producer {
           done++;
           break;
         }
-        const sent = connection._produce(this, /** @type {Payload} */ (messages[i]), rest, false, true);
+        const sent = connection._calls.produce(this, /** @type {Payload} */ (messages[i]), rest, false, true);
         if (sent === undefined) {
           // Full: the batch feeds itself, and goes on when half of the limit is free.
-          await connection._room();
+          await connection._calls.room();
           continue;
         }
-        if (signal) calls.push(connection._lastCall());
+        if (signal) calls.push(connection._calls.last());
         pending.push(
           sent.then(
             (receipt) => void (outcomes[i] = receipt),
@@ -119,9 +119,9 @@ export class Producer {
       write: async (chunk, controller) => {
         for (;;) {
           if (failed) throw failed;
-          const sent = connection._produce(this, chunk, undefined, false, true);
+          const sent = connection._calls.produce(this, chunk, undefined, false, true);
           if (sent === undefined) {
-            await connection._room();
+            await connection._calls.room();
             continue;
           }
           sent.catch((error) => {

@@ -9,20 +9,22 @@
 //!
 //! Knows nothing of producers, consumers or repetition; does no I/O.
 
-use super::feed::{Effect, Pull, Pulls};
+mod answers;
+mod feeds;
+
+use super::feed::Pulls;
 use super::info::{self, Complaint, Info};
-use super::wire::{self, Deframer, Frame, Home, Msg};
-use super::{head, names, receipt, token};
-use crate::base::bytes::{parse_decimal, push_decimal};
+use super::wire::{self, Deframer, Frame, Home};
+use super::{head, names};
+use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
-use crate::base::id::{parse_base36, push_base36, random_id};
-use crate::base::limits;
+use crate::base::id::{push_base36, random_id};
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Reply, Request, RouteId, ServerFacts, Session,
-    Slot, Source, Span, Verdict, WaitId,
+    Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
+    Slot, Source, Verdict, WaitId,
 };
 use slab::Slab;
 use std::collections::VecDeque;
@@ -255,279 +257,6 @@ impl NatsSession {
         }
     }
 
-    fn message(&mut self, now: Now, msg: &Msg, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
-        let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
-        if msg.sid == INBOX_SID {
-            let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
-            return self.answer(now, name, part(&msg.head), part(&msg.data), out);
-        }
-        let Some((feed_id, present)) = self.feed_of(msg.sid) else {
-            // A message for a feed that is closed: give it back at once, so that another member gets it.
-            if token::parse(part(&msg.reply)).is_some() {
-                wire::push_pub(out.acks(now.mono), &[part(&msg.reply)], &[], b"-NAK", 0);
-            }
-            return;
-        };
-        if let Some(token) = token::parse(part(&msg.reply)) {
-            if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
-                // What an older subscription brings is no longer counted as asked for.
-                let effect = if present { feed.pulls.message(now.mono) } else { Effect::Nothing };
-                let span = |range: &std::ops::Range<usize>| Span {
-                    at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
-                    len: u32::try_from(range.len()).unwrap_or(u32::MAX),
-                };
-                self.outputs.push_back(Output::Arrived(Arrival {
-                    feed: feed_id,
-                    source,
-                    frame: span(&(0..bytes.len())),
-                    head: span(&msg.head),
-                    data: span(&msg.data),
-                    token: span(&msg.reply),
-                    sequence: token.sequence,
-                    stamp: Wall(token.stamp),
-                    deliveries: token.deliveries,
-                }));
-                self.effect(feed_id, effect, out);
-            }
-            return;
-        }
-        if !present {
-            return;
-        }
-        let head = part(&msg.head);
-        let code = wire::status(head);
-        let pull = part(&msg.subject).rsplit(|byte| *byte == b'.').next().and_then(parse_base36);
-        if let (Some(feed), Some(pull)) = (self.feeds.get_mut(feed_id.0 as usize), pull) {
-            let pending = wire::field(head, "Nats-Pending-Messages").and_then(parse_decimal);
-            let pending = pending.and_then(|pending| u32::try_from(pending).ok());
-            let jitter = self.jitter.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-            self.jitter = jitter;
-            let pull = u32::try_from(pull).unwrap_or(0);
-            let effect = feed.pulls.status(now.mono, pull, code, wire::status_text(head), pending, jitter >> 8);
-            self.effect(feed_id, effect, out);
-        }
-    }
-
-    /// The feed behind a subscription, if it is not closed, and whether the subscription is its present one.
-    fn feed_of(&self, sid: u32) -> Option<(FeedId, bool)> {
-        let number = sid.checked_sub(FEED_SIDS)?;
-        let index = number >> EPOCH_BITS;
-        let feed = self.feeds.get(index as usize)?;
-        let age = |epoch: u32| epoch.wrapping_sub(feed.first_epoch) & EPOCH_MASK;
-        (age(number) <= age(feed.epoch)).then_some((FeedId(index), age(number) == age(feed.epoch)))
-    }
-
-    fn effect(&mut self, id: FeedId, effect: Effect, out: &mut Outbox) {
-        match effect {
-            Effect::Nothing => {}
-            Effect::Room => self.outputs.push_back(Output::Room(id)),
-            Effect::Over => {
-                self.outputs.push_back(Output::AskOver(id));
-                self.outputs.push_back(Output::Room(id));
-            }
-            Effect::Check => {
-                let Some(feed) = self.feeds.get(id.0 as usize) else { return };
-                let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
-                self.check(out, &subject, Check::Feed(id));
-            }
-            Effect::Refused(why) => {
-                let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
-                let error = Error::new(Kind::Rejected, why)
-                    .at(&station)
-                    .hint("Choose another group, or make a consumer that this client can read.");
-                self.outputs.push_back(Output::FeedLost(id, error));
-            }
-        }
-        self.renew(id, out);
-    }
-
-    /// Pulls that were given up lose their subscription, so that the server serves them no more.
-    fn renew(&mut self, id: FeedId, out: &mut Outbox) {
-        if self.feeds.get_mut(id.0 as usize).is_some_and(|feed| feed.pulls.take_renew()) {
-            self.unsubscribe(id, out);
-        }
-    }
-
-    /// Without its subscription a pull gets nothing any more; the next pull makes a new one.
-    fn unsubscribe(&mut self, id: FeedId, out: &mut Outbox) {
-        let epoch = self.next_epoch(id.0 as usize);
-        let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
-        feed.subscribed = false;
-        if self.phase == Phase::Up {
-            wire::push_unsub(out.main(), sid(id, feed.epoch));
-        }
-        feed.epoch = epoch;
-    }
-
-    fn check(&mut self, out: &mut Outbox, subject: &str, check: Check) {
-        self.last_check = self.last_check.wrapping_add(1);
-        let mut name = vec![b'.', b'I'];
-        push_base36(&mut name, u64::from(self.last_check));
-        wire::push_pub(out.main(), &[subject.as_bytes()], &[self.inbox.as_bytes(), &name], b"", 0);
-        // Answers that never came are forgotten; few questions are open at a time.
-        if self.checks.len() >= 256 {
-            self.checks.remove(0);
-        }
-        self.checks.push((self.last_check, check));
-    }
-
-    /// An answer on `<inbox>.<name>`.
-    fn answer(&mut self, now: Now, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
-        match name.split_first() {
-            Some((b'R', id)) => {
-                let Some(wait) = parse_base36(id).and_then(|id| u32::try_from(id).ok()).map(WaitId) else { return };
-                self.questions.retain(|(other, _)| *other != wait);
-                let reply = Reply { status: wire::status(head), head: head.to_vec(), body: body.to_vec() };
-                self.outputs.push_back(Output::Replied(wait, Ok(reply)));
-            }
-            Some((b'I', id)) => {
-                let id = parse_base36(id);
-                if let Some(at) = self.checks.iter().position(|(check, _)| id == Some(u64::from(*check))) {
-                    let (_, check) = self.checks.swap_remove(at);
-                    self.checked(now, check, wire::status(head), body, out);
-                }
-            }
-            Some(_) => self.receipt(now, name, head, body, out),
-            None => {}
-        }
-    }
-
-    fn checked(&mut self, now: Now, check: Check, status: u32, body: &[u8], out: &mut Outbox) {
-        let code = if status == 0 {
-            self.json.read(body).map(|value| value.get("error").get("err_code").whole().unwrap_or(0))
-        } else {
-            None
-        };
-        match check {
-            Check::Route(id) => {
-                if let Some(route) = self.routes.get_mut(id.0 as usize) {
-                    route.checking = None;
-                    if code == Some(10059) {
-                        let error = gone(&route.station, 10059);
-                        self.outputs.push_back(Output::RouteLost(id, error));
-                    }
-                }
-            }
-            Check::Feed(id) => {
-                let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
-                match code {
-                    Some(0) => feed.pulls.checked(now.mono),
-                    Some(code @ (10014 | 10059)) => {
-                        let error = gone(&feed.station, code as u32);
-                        feed.pulls.withdraw();
-                        self.outputs.push_back(Output::FeedLost(id, error));
-                    }
-                    _ => feed.pulls.unchecked(now.mono),
-                }
-                self.renew(id, out);
-            }
-        }
-    }
-
-    /// An answer to a publish: `<slot>` or `<slot>-<generation>`.
-    fn receipt(&mut self, now: Now, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
-        let mut parts = name.splitn(2, |byte| *byte == b'-');
-        let slot = parts.next().and_then(parse_base36).and_then(|slot| u32::try_from(slot).ok());
-        let generation = parts.next().map_or(Some(0), parse_base36);
-        let Some(slot) = slot else { return };
-        let current = self.generations.get(slot as usize).copied().unwrap_or(0);
-        if generation != Some(u64::from(current)) {
-            return;
-        }
-        let slot = Slot(slot);
-        match wire::status(head) {
-            0 => {}
-            503 => {
-                self.outputs.push_back(Output::NotNow(slot));
-                return self.suspect(now, head, out);
-            }
-            status => {
-                let error = Error::new(Kind::Rejected, "the broker refused the message").code(status);
-                return self.outputs.push_back(Output::Refused(slot, error));
-            }
-        }
-        self.outputs.push_back(receipt::read(slot, body, self.json));
-    }
-
-    /// The first "nobody listens" for a route asks whether its stream still exists.
-    fn suspect(&mut self, now: Now, head: &[u8], out: &mut Outbox) {
-        let subject = wire::field(head, "Nats-Subject").map(|subject| String::from_utf8_lossy(subject).into_owned());
-        let mut streams = Vec::new();
-        for (index, route) in &mut self.routes {
-            // Servers before 2.12 do not name the subject: then every route is asked about.
-            if route.checking.is_none_or(|until| until <= now.mono)
-                && subject.as_ref().is_none_or(|subject| *subject == route.subject)
-            {
-                route.checking = Some(now.mono + limits::REQUEST);
-                streams.push((RouteId(index as u32), route.stream.clone()));
-            }
-        }
-        for (id, stream) in streams {
-            let subject = format!("{}.STREAM.INFO.{stream}", self.prefix);
-            self.check(out, &subject, Check::Route(id));
-        }
-    }
-
-    fn push_pull(&mut self, out: &mut Outbox, id: FeedId, pull: Pull) {
-        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
-        let mut reply = vec![b'.'];
-        push_base36(&mut reply, u64::from(id.0));
-        reply.push(b'.');
-        push_base36(&mut reply, u64::from(feed.epoch));
-        reply.push(b'.');
-        let main = out.main();
-        if !feed.subscribed {
-            // The subscription goes out before the first pull: its message may come with the answer.
-            feed.subscribed = true;
-            wire::push_sub(main, &[self.inbox.as_bytes(), &reply, b"*"], sid(id, feed.epoch));
-        }
-        push_base36(&mut reply, u64::from(pull.id));
-        let mut body = Vec::with_capacity(80);
-        body.extend_from_slice(b"{\"batch\":");
-        push_decimal(&mut body, u64::from(pull.batch));
-        let mut number = |key: &[u8], value: u64| {
-            body.extend_from_slice(key);
-            push_decimal(&mut body, value);
-        };
-        if pull.bytes > 0 {
-            number(b",\"max_bytes\":", pull.bytes);
-        }
-        match pull.expires {
-            Some(expires) => number(b",\"expires\":", expires.nanos()),
-            None => body.extend_from_slice(b",\"no_wait\":true"),
-        }
-        if let Some(heartbeat) = pull.heartbeat {
-            body.extend_from_slice(b",\"idle_heartbeat\":");
-            push_decimal(&mut body, heartbeat.nanos());
-        }
-        body.push(b'}');
-        let subject =
-            [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
-        wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
-    }
-
-    fn tick(&mut self, now: Now, out: &mut Outbox) {
-        if self.phase != Phase::Up {
-            return;
-        }
-        let due: Vec<_> = self
-            .feeds
-            .iter()
-            .filter(|(_, feed)| feed.pulls.deadline().is_some_and(|at| at <= now.mono))
-            .map(|(index, _)| index)
-            .collect();
-        for index in due {
-            let Some(feed) = self.feeds.get_mut(index) else { continue };
-            let (pull, effect) = feed.pulls.tick(now.mono);
-            let id = FeedId(index as u32);
-            self.renew(id, out);
-            if let Some(pull) = pull {
-                self.push_pull(out, id, pull);
-            }
-            self.effect(id, effect, out);
-        }
-    }
-
     fn opened(&mut self, login: &Login, random: [u8; 8]) {
         self.phase = Phase::Greeting { connect_sent: false };
         self.login = login.clone();
@@ -731,19 +460,6 @@ impl Session for NatsSession {
         wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, 0);
         self.questions.push((wait, request.to.clone()));
     }
-}
-
-impl NatsSession {
-    fn next_epoch(&mut self, index: usize) -> u32 {
-        self.epochs.get_mut(index).map_or(0, |epoch| {
-            *epoch = epoch.wrapping_add(1);
-            *epoch
-        })
-    }
-}
-
-fn sid(feed: FeedId, epoch: u32) -> u32 {
-    (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK).saturating_add(FEED_SIDS)
 }
 
 fn delay_body(span: Millis) -> Vec<u8> {

@@ -1,0 +1,197 @@
+// The calls of produce: from a payload to the wasm, and from a row of the table to the promise.
+
+import { BrokerError, because } from './errors.js';
+import { Scratch } from './payload.js';
+import { isSlow } from './options.js';
+
+/** @import { Connection } from './connection.js' */
+/** @import { Producer } from './producer.js' */
+/** @import * as Api from '../index.js' */
+
+/** One executor for all promises: it leaves the functions here. @type {(value: any) => void} */
+let resolveIt;
+/** @type {(error: unknown) => void} */
+let rejectIt;
+const executor = (/** @type {(value: any) => void} */ resolve, /** @type {(error: unknown) => void} */ reject) => {
+  resolveIt = resolve;
+  rejectIt = reject;
+};
+
+/** A promise and what settles it. @returns {{ promise: Promise<any>, resolve: (value: any) => void, reject: (error: unknown) => void }} */
+export function deferred() {
+  return { promise: new Promise(executor), resolve: resolveIt, reject: rejectIt };
+}
+
+/**
+ * @typedef {{ index: number, resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
+ *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Call
+ */
+
+export class Calls {
+  /** By the number that Rust gave. @type {(Call | undefined)[]} */ #calls = [];
+  /** @type {Call | undefined} */ #last;
+  /** Who waits for room. @type {(() => void)[]} */ #waiting = [];
+  #connection;
+
+  /** @param {Connection} connection */
+  constructor(connection) {
+    this.#connection = connection;
+    this.scratch = new Scratch(connection);
+  }
+
+  /**
+   * The hot path: payload and texts into the scratch, one call, one promise.
+   * @param {Producer} producer
+   * @param {unknown} message
+   * @param {any} options
+   * @param {boolean} mixed producer options may stand among them
+   * @param {boolean} [feeds] undefined instead of queue_full
+   * @returns {Promise<Api.Receipt> | undefined}
+   */
+  produce(producer, message, options, mixed, feeds) {
+    let flags = 0;
+    let partition = 0;
+    let wait = 0;
+    let limit = 0;
+    let texts = 0;
+    /** @type {string | undefined} */
+    let msgId;
+    /** @type {AbortSignal | undefined} */
+    let signal;
+    let call;
+    try {
+      this.#connection._check();
+      const scratch = this.scratch;
+      const length = scratch.payload(message);
+      if (options !== undefined) {
+        this.#checkOptions(options, mixed);
+        signal = this.#connection._signal(options.signal);
+        msgId = options.msgId;
+        let end = length;
+        if (msgId !== undefined) end = scratch.tagged(1, msgId, end);
+        if (options.partitionKey !== undefined) end = scratch.tagged(2, options.partitionKey, end);
+        const headers = options.headers;
+        if (headers !== undefined) {
+          for (const name of Object.keys(headers)) end = scratch.tagged(4, headers[name], scratch.tagged(3, name, end));
+        }
+        texts = end - length;
+        if (options.waitForAck === false) flags |= 1;
+        if (options.partitionNumber !== undefined) flags |= ((partition = options.partitionNumber), 2);
+        if (options.ackWaitMs !== undefined) flags |= ((wait = options.ackWaitMs), 4);
+        if (options.limitConcurrentTasks !== undefined) flags |= ((limit = options.limitConcurrentTasks), 8);
+      }
+      call = this.#connection._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
+      if (call < 0) {
+        const error = this.#connection._failure();
+        if (feeds && error.code === 'queue_full') return undefined;
+        return Promise.reject(error);
+      }
+      if (length > 1 << 20) scratch.trim();
+    } catch (error) {
+      return Promise.reject(error instanceof BrokerError ? error : this.#connection._error(error));
+    }
+    const promise = new Promise(executor);
+    /** @type {Call} */
+    const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
+    this.#calls[call] = this.#last = entry;
+    if (signal) {
+      entry.abort = () => this.#connection._do((engine) => engine.abortCall(call));
+      signal.addEventListener('abort', entry.abort, { once: true });
+    }
+    return promise;
+  }
+
+  /**
+   * Options that the fast path does not take, or of other types than it expects: Rust makes the error.
+   * @param {any} options
+   * @param {boolean} mixed
+   */
+  #checkOptions(options, mixed) {
+    const slow = isSlow(options, this.#connection._instance.fastNames);
+    if (slow && this.#connection._engine.checkProduce(options, false, mixed) < 0) throw this.#connection._failure();
+  }
+
+  /** @param {unknown} options */
+  checkBatch(options) {
+    this.#connection._check();
+    if (this.#connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#connection._failure();
+  }
+
+  /** The call behind the promise that was given last. */
+  last() {
+    return /** @type {Call} */ (this.#last);
+  }
+
+  /**
+   * Withdraw those that have no outcome.
+   * @param {Call[]} calls
+   * @param {AbortSignal} signal
+   */
+  abort(calls, signal) {
+    for (const call of calls) {
+      if (this.#calls[call.index] !== call) continue;
+      call.signal = signal;
+      this.#connection._do((engine) => engine.abortCall(call.index));
+    }
+  }
+
+  /** Settles when half of the limit for pending messages is free. @returns {Promise<void>} */
+  room() {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#connection._do((engine) => engine.wantRoom());
+    });
+  }
+
+  /** @param {Uint32Array} words @param {number} i */
+  stored(words, i) {
+    const first = /** @type {number} */ (words[i]);
+    const index = /** @type {number} */ (words[i + 1]);
+    const call = this.#calls[index];
+    if (!call) return;
+    const auto = /** @type {number} */ (words[i + 6]) * 4294967296 + /** @type {number} */ (words[i + 5]);
+    const msgId = call.msgId ?? (auto > 0 ? `${call.producer._prefix}.${auto.toString(36)}` : undefined);
+    /** @type {{ station: string, partition: number, sequence: number, duplicate: boolean, msgId?: string, others?: readonly Api.Receipt[] }} */
+    const receipt = {
+      station: /** @type {string} */ (call.producer.stations[/** @type {number} */ (words[i + 2])]),
+      partition: first >>> 16,
+      sequence: /** @type {number} */ (words[i + 4]) * 4294967296 + /** @type {number} */ (words[i + 3]),
+      duplicate: ((first >> 8) & 1) === 1,
+    };
+    if (msgId !== undefined) receipt.msgId = msgId;
+    if ((first >> 9) & 1) {
+      (call.others ??= []).push(receipt);
+      return;
+    }
+    if (call.others) receipt.others = call.others;
+    this.#calls[index] = undefined;
+    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
+    call.resolve(receipt);
+  }
+
+  /** @param {number} index @param {BrokerError} error */
+  failed(index, error) {
+    const call = this.#calls[index];
+    if (!call) return;
+    this.#calls[index] = undefined;
+    if (call.abort) call.signal?.removeEventListener('abort', call.abort);
+    if (error.code === 'aborted' && call.signal) because(error, call.signal.reason);
+    if (call.others) Object.assign(error, { stored: call.others });
+    call.reject(error);
+  }
+
+  /** Half of the limit for pending messages is free. */
+  roomy() {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Nothing is left behind. @param {unknown} error */
+  rejectAll(error) {
+    for (const call of this.#calls) {
+      if (call?.abort) call.signal?.removeEventListener('abort', call.abort);
+      call?.reject(error);
+    }
+    this.#calls = [];
+    this.roomy();
+  }
+}

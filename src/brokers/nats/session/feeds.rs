@@ -1,0 +1,200 @@
+//! What feeds bring and ask: messages, the state of their pulls, their subscriptions.
+//!
+//! A pull's answers come to a subscription of its feed; one that was given up loses it, so that the server serves it no
+//! more.
+
+use super::super::feed::{Effect, Pull};
+use super::super::token;
+use super::super::wire::{self, Msg};
+use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, INBOX_SID, NatsSession, Phase};
+use crate::base::bytes::{parse_decimal, push_decimal};
+use crate::base::error::{Error, Kind};
+use crate::base::id::{parse_base36, push_base36};
+use crate::base::time::{Now, Wall};
+use crate::link::outbox::Outbox;
+use crate::link::session::{Arrival, FeedId, Output, Source, Span};
+
+impl NatsSession {
+    pub(super) fn message(
+        &mut self,
+        now: Now,
+        msg: &Msg,
+        bytes: &[u8],
+        source: Source,
+        start: usize,
+        out: &mut Outbox,
+    ) {
+        let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        if msg.sid == INBOX_SID {
+            let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
+            return self.answer(now, name, part(&msg.head), part(&msg.data), out);
+        }
+        let Some((feed_id, present)) = self.feed_of(msg.sid) else {
+            // A message for a feed that is closed: give it back at once, so that another member gets it.
+            if token::parse(part(&msg.reply)).is_some() {
+                wire::push_pub(out.acks(now.mono), &[part(&msg.reply)], &[], b"-NAK", 0);
+            }
+            return;
+        };
+        if let Some(token) = token::parse(part(&msg.reply)) {
+            if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
+                // What an older subscription brings is no longer counted as asked for.
+                let effect = if present { feed.pulls.message(now.mono) } else { Effect::Nothing };
+                let span = |range: &std::ops::Range<usize>| Span {
+                    at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
+                    len: u32::try_from(range.len()).unwrap_or(u32::MAX),
+                };
+                self.outputs.push_back(Output::Arrived(Arrival {
+                    feed: feed_id,
+                    source,
+                    frame: span(&(0..bytes.len())),
+                    head: span(&msg.head),
+                    data: span(&msg.data),
+                    token: span(&msg.reply),
+                    sequence: token.sequence,
+                    stamp: Wall(token.stamp),
+                    deliveries: token.deliveries,
+                }));
+                self.effect(feed_id, effect, out);
+            }
+            return;
+        }
+        if !present {
+            return;
+        }
+        let head = part(&msg.head);
+        let code = wire::status(head);
+        let pull = part(&msg.subject).rsplit(|byte| *byte == b'.').next().and_then(parse_base36);
+        if let (Some(feed), Some(pull)) = (self.feeds.get_mut(feed_id.0 as usize), pull) {
+            let pending = wire::field(head, "Nats-Pending-Messages").and_then(parse_decimal);
+            let pending = pending.and_then(|pending| u32::try_from(pending).ok());
+            let jitter = self.jitter.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            self.jitter = jitter;
+            let pull = u32::try_from(pull).unwrap_or(0);
+            let effect = feed.pulls.status(now.mono, pull, code, wire::status_text(head), pending, jitter >> 8);
+            self.effect(feed_id, effect, out);
+        }
+    }
+
+    /// The feed behind a subscription, if it is not closed, and whether the subscription is its present one.
+    pub(super) fn feed_of(&self, sid: u32) -> Option<(FeedId, bool)> {
+        let number = sid.checked_sub(FEED_SIDS)?;
+        let index = number >> EPOCH_BITS;
+        let feed = self.feeds.get(index as usize)?;
+        let age = |epoch: u32| epoch.wrapping_sub(feed.first_epoch) & EPOCH_MASK;
+        (age(number) <= age(feed.epoch)).then_some((FeedId(index), age(number) == age(feed.epoch)))
+    }
+
+    pub(super) fn effect(&mut self, id: FeedId, effect: Effect, out: &mut Outbox) {
+        match effect {
+            Effect::Nothing => {}
+            Effect::Room => self.outputs.push_back(Output::Room(id)),
+            Effect::Over => {
+                self.outputs.push_back(Output::AskOver(id));
+                self.outputs.push_back(Output::Room(id));
+            }
+            Effect::Check => {
+                let Some(feed) = self.feeds.get(id.0 as usize) else { return };
+                let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
+                self.check(out, &subject, Check::Feed(id));
+            }
+            Effect::Refused(why) => {
+                let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
+                let error = Error::new(Kind::Rejected, why)
+                    .at(&station)
+                    .hint("Choose another group, or make a consumer that this client can read.");
+                self.outputs.push_back(Output::FeedLost(id, error));
+            }
+        }
+        self.renew(id, out);
+    }
+
+    /// Pulls that were given up lose their subscription, so that the server serves them no more.
+    pub(super) fn renew(&mut self, id: FeedId, out: &mut Outbox) {
+        if self.feeds.get_mut(id.0 as usize).is_some_and(|feed| feed.pulls.take_renew()) {
+            self.unsubscribe(id, out);
+        }
+    }
+
+    /// Without its subscription a pull gets nothing any more; the next pull makes a new one.
+    pub(super) fn unsubscribe(&mut self, id: FeedId, out: &mut Outbox) {
+        let epoch = self.next_epoch(id.0 as usize);
+        let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
+        feed.subscribed = false;
+        if self.phase == Phase::Up {
+            wire::push_unsub(out.main(), sid(id, feed.epoch));
+        }
+        feed.epoch = epoch;
+    }
+
+    pub(super) fn push_pull(&mut self, out: &mut Outbox, id: FeedId, pull: Pull) {
+        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
+        let mut reply = vec![b'.'];
+        push_base36(&mut reply, u64::from(id.0));
+        reply.push(b'.');
+        push_base36(&mut reply, u64::from(feed.epoch));
+        reply.push(b'.');
+        let main = out.main();
+        if !feed.subscribed {
+            // The subscription goes out before the first pull: its message may come with the answer.
+            feed.subscribed = true;
+            wire::push_sub(main, &[self.inbox.as_bytes(), &reply, b"*"], sid(id, feed.epoch));
+        }
+        push_base36(&mut reply, u64::from(pull.id));
+        let mut body = Vec::with_capacity(80);
+        body.extend_from_slice(b"{\"batch\":");
+        push_decimal(&mut body, u64::from(pull.batch));
+        let mut number = |key: &[u8], value: u64| {
+            body.extend_from_slice(key);
+            push_decimal(&mut body, value);
+        };
+        if pull.bytes > 0 {
+            number(b",\"max_bytes\":", pull.bytes);
+        }
+        match pull.expires {
+            Some(expires) => number(b",\"expires\":", expires.nanos()),
+            None => body.extend_from_slice(b",\"no_wait\":true"),
+        }
+        if let Some(heartbeat) = pull.heartbeat {
+            body.extend_from_slice(b",\"idle_heartbeat\":");
+            push_decimal(&mut body, heartbeat.nanos());
+        }
+        body.push(b'}');
+        let subject =
+            [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
+        wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
+    }
+
+    pub(super) fn tick(&mut self, now: Now, out: &mut Outbox) {
+        if self.phase != Phase::Up {
+            return;
+        }
+        let due: Vec<_> = self
+            .feeds
+            .iter()
+            .filter(|(_, feed)| feed.pulls.deadline().is_some_and(|at| at <= now.mono))
+            .map(|(index, _)| index)
+            .collect();
+        for index in due {
+            let Some(feed) = self.feeds.get_mut(index) else { continue };
+            let (pull, effect) = feed.pulls.tick(now.mono);
+            let id = FeedId(index as u32);
+            self.renew(id, out);
+            if let Some(pull) = pull {
+                self.push_pull(out, id, pull);
+            }
+            self.effect(id, effect, out);
+        }
+    }
+
+    pub(super) fn next_epoch(&mut self, index: usize) -> u32 {
+        self.epochs.get_mut(index).map_or(0, |epoch| {
+            *epoch = epoch.wrapping_add(1);
+            *epoch
+        })
+    }
+}
+
+fn sid(feed: FeedId, epoch: u32) -> u32 {
+    (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK).saturating_add(FEED_SIDS)
+}
