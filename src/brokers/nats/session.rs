@@ -23,8 +23,8 @@ use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
-    Slot, Source, Verdict, WaitId,
+    Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session, Slot, Source,
+    Verdict, WaitId,
 };
 use slab::Slab;
 use std::collections::VecDeque;
