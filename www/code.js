@@ -4,6 +4,8 @@ import { $, el, oncePerFrame } from './dom.js';
 import { burstPlan } from './burst.js';
 import { listenOptions } from './listen.js';
 import { produceOptions, readPayload } from './produce.js';
+import { answering, question } from './requests.js';
+import { browseOptions } from './stored.js';
 import { get, watch } from './store.js';
 
 const SECRETS = ['password', 'connectionToken'];
@@ -91,7 +93,7 @@ function consuming() {
     ? '  // autoAck: delivered means done'
     : get('ackOnArrival') || settle === undefined || settle.verb === 'ack'
       ? '  await message.ack();'
-      : `  await message.${settle.verb}(${settle.verb === 'delay' ? number(settle.ms) : ''});`;
+      : `  await message.${settle.verb}(${settle.ms === undefined ? '' : literal(settle.ms)});`;
   return `${call('const consumer = await station.consumer', consumer)}
 for await (const message of consumer) {
   console.log(message.sequence, message.text());
@@ -99,15 +101,57 @@ ${done}
 }`;
 }
 
+function browsing() {
+  return `${call('const stored = station.browse', attempt(browseOptions, {}))}
+for await (const message of stored) {
+  console.log(message.sequence, message.text());
+}`;
+}
+
+function burying() {
+  return `for await (const letter of station.deadLetters()) {
+  console.log(letter.reason, letter.detail);
+  await letter.resend();
+}`;
+}
+
+function responding() {
+  const { channel, options, answer, fails } = answering();
+  const text = `\`${answer.replace(/[`\\$]/g, '\\$&').replaceAll('{question}', '${request.text()}')}\``;
+  const body = fails ? `throw new Error(${text});` : `return ${text};`;
+  const end = isEmpty(options) ? '' : `, ${literal(options)}`;
+  return `const responder = await connection.respond(
+  ${quote(channel ?? '')},
+  async (request) => {
+    ${body}
+  }${end},
+);`;
+}
+
+function asking() {
+  const { channel, payload, options } = question();
+  return `${call('const reply = await connection.request', channel ?? '', payload, options)}
+console.log(reply.executed, reply.text());`;
+}
+
+const TAPPING = `for await (const frame of connection.tap()) {
+  console.log(frame.direction, frame.summary);
+}`;
+
+/** What each view in the middle does, as code. */
+function parts() {
+  const station = call('const station = await connection.station', get('station') ?? 'arrivals', get('stationOptions'));
+  switch (get('view')) {
+    case 'stored': return [station, browsing()];
+    case 'dead': return [station, burying()];
+    case 'requests': return [responding(), asking()];
+    case 'frames': return [TAPPING];
+    default: return [station, producing(), consuming()];
+  }
+}
+
 export function program() {
-  const name = get('station') ?? 'arrivals';
-  return [
-    "import { connect } from 'stationmaster';",
-    connecting(),
-    call('const station = await connection.station', name, get('stationOptions')),
-    producing(),
-    consuming(),
-  ].join('\n\n');
+  return ["import { connect } from 'stationmaster';", connecting(), ...parts()].join('\n\n');
 }
 
 const TOKENS = /(\/\/[^\n]*)|('(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`)|\b(import|from|const|await|for|of|new|true|false|null)\b|\b(0x[\da-f]+|\d[\d_]*)\b|(\.\w+(?=\())/g;
@@ -149,6 +193,6 @@ export function setUpCode() {
       button.textContent = 'Copy';
     }, COPIED_MS);
   });
-  $('#pane-work').addEventListener('input', draw);
-  watch(['connectOptions', 'station', 'stationOptions', 'work', 'lastSettle', 'ackOnArrival', 'listening'], draw);
+  for (const pane of ['#pane-work', '#pane-board']) $(pane).addEventListener('input', draw);
+  watch(['view', 'connectOptions', 'station', 'stationOptions', 'work', 'lastSettle', 'ackOnArrival', 'listening'], draw);
 }

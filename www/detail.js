@@ -1,6 +1,7 @@
 // One message, opened: where it stands, its headers, its payload as text, JSON or bytes, and what can be done with it.
 
 import { $, bytes, clock, el, int } from './dom.js';
+import { bring, why } from './dead.js';
 import { errorCard } from './errors.js';
 import { hexView } from './hex.js';
 import { STATES } from './list.js';
@@ -11,6 +12,7 @@ import { jsonTree } from './tree.js';
 
 /** Longer texts are cut, with a button for the rest. */
 const MOST_TEXT = 20_000;
+const GIVEN_UP = 'given up in the console';
 const DELAYS = [['1 s', 1000], ['5 s', 5000], ['30 s', 30_000], ['5 min', 300_000]];
 /** Two groups of eight bytes need this much room. */
 const WIDE_HEX = 500;
@@ -93,7 +95,8 @@ function actions(row) {
     button('Ack', 'ack', 'ack', 'Done with it (A)'),
     button('Nack', 'nack', 'nack', 'Deliver again at once (N)'),
     el('span', { class: 'joined' }, button('Delay', 'delay', 'delay', 'Deliver again, not before', () => delayMs), choice),
-    button('More time', 'inProgress', 'in_progress', 'Start the ack time again'));
+    button('More time', 'inProgress', 'in_progress', 'Start the ack time again'),
+    button('Give up', 'deadLetter', 'dead_letters', 'Never again: to the dead letters', () => GIVEN_UP));
 }
 
 function standing(row) {
@@ -101,9 +104,59 @@ function standing(row) {
   return STATES[row.state];
 }
 
+/** What can be done with a dead letter. */
+function lastActions(letter) {
+  return el('div', { class: 'actions' },
+    el('button', { type: 'button', class: 'primary', 'data-verb': 'resend', title: 'Into its station, as a new message', onclick: () => bring(letter, 'resend') }, 'Resend'),
+    el('button', { type: 'button', 'data-verb': 'discard', title: 'Forget it', onclick: () => bring(letter, 'discard') }, 'Discard'));
+}
+
+function frame(one) {
+  return [
+    el('div', { class: 'message-head' },
+      el('h2', {}, one.direction === 'in' ? 'Received' : 'Sent'),
+      el('p', { class: 'standing' }, one.summary)),
+    el('dl', { class: 'pairs' }, fact('At', clock(one.at.getTime())), fact('Bytes', int(one.bytes))),
+    el('div', { class: 'sub-head' }, el('h3', {}, 'Bytes')),
+    el('div', { class: 'payload' }, hexView(one.data, panel.clientWidth < WIDE_HEX ? 8 : 16)),
+  ];
+}
+
+const fact = (label, value) => (value === undefined ? undefined : [el('dt', {}, label), el('dd', {}, value)]);
+
+function opened(row) {
+  const { message } = row;
+  return [
+    el('div', { class: 'message-head' },
+      el('h2', {}, el('span', {}, message.station), ` #${int(message.sequence)}`),
+      el('p', { class: 'standing', 'data-state': row.state }, el('i', { class: 'state' }), standing(row))),
+    row.state === 'dead' ? lastActions(message) : row.state === 'stored' ? undefined : actions(row),
+    row.error && errorCard(row.error),
+    el('dl', { class: 'pairs' },
+      row.state === 'dead' && fact('Died of', why(message)),
+      row.state === 'dead' && fact('Group', message.group),
+      fact('Partition', int(message.partition)),
+      fact('Stored', `${message.timestamp.toLocaleDateString()} ${clock(message.timestamp.getTime())}`),
+      fact('Expires', message.expiresAt && `${message.expiresAt.toLocaleDateString()} ${clock(message.expiresAt.getTime())}`),
+      row.at !== undefined && fact('Arrived', clock(row.at)),
+      message.deliveries !== undefined && fact('Delivery', message.deliveries === 1 ? 'first' : `number ${int(message.deliveries)}`),
+      fact('Size', bytes(message.data.byteLength)),
+      fact('Message id', message.msgId)),
+    ...headers(message),
+    ...payload(message),
+  ].filter(Boolean);
+}
+
 function draw() {
+  const peeked = get('peeked');
+  if (peeked !== undefined) {
+    if (drawn?.peeked === peeked) return;
+    drawn = { peeked };
+    panel.replaceChildren(...(peeked.kind === 'frame' ? frame(peeked.item) : opened({ message: peeked.item, state: peeked.kind })));
+    return;
+  }
   const row = log.byId(get('selected') ?? -1);
-  if (drawn !== undefined && drawn.id === row?.id && drawn.state === row?.state) return;
+  if (drawn !== undefined && drawn.peeked === undefined && drawn.id === row?.id && drawn.state === row?.state) return;
   const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.verb : undefined;
   drawn = { id: row?.id, state: row?.state };
   if (row === undefined) {
@@ -111,23 +164,7 @@ function draw() {
       el('p', {}, 'Choose one on the board with a click or the arrow keys. ', el('kbd', {}, 'A'), ' acknowledges it, ', el('kbd', {}, 'N'), ' gives it back.')));
     return;
   }
-  const { message } = row;
-  const fact = (label, value) => value !== undefined && [el('dt', {}, label), el('dd', {}, value)];
-  panel.replaceChildren(
-    el('div', { class: 'message-head' },
-      el('h2', {}, el('span', {}, message.station), ` #${int(message.sequence)}`),
-      el('p', { class: 'standing', 'data-state': row.state }, el('i', { class: 'state' }), standing(row))),
-    actions(row),
-    ...(row.error ? [errorCard(row.error)] : []),
-    el('dl', { class: 'pairs' },
-      fact('Partition', int(message.partition)),
-      fact('Stored', `${message.timestamp.toLocaleDateString()} ${clock(message.timestamp.getTime())}`),
-      fact('Arrived', clock(row.at)),
-      fact('Delivery', message.deliveries === 1 ? 'first' : `number ${int(message.deliveries)}`),
-      fact('Size', bytes(message.data.byteLength)),
-      fact('Message id', message.msgId)),
-    ...headers(message),
-    ...payload(message));
+  panel.replaceChildren(...opened(row));
   if (focused) (panel.querySelector(`[data-verb=${focused}]:enabled`) ?? panel.querySelector('.pressed button:enabled'))?.focus();
 }
 
@@ -136,5 +173,5 @@ export function setUpDetail() {
   log.onChange((what) => {
     if (what === 'row' || what === 'rows') draw();
   });
-  watch(['selected', 'connection'], draw);
+  watch(['selected', 'peeked', 'connection'], draw);
 }

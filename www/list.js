@@ -17,8 +17,11 @@ export const STATES = {
   auto: 'done when delivered',
   nacked: 'given back',
   delayed: 'delayed',
+  buried: 'given up: a dead letter',
   again: 'delivered again since',
   failed: 'could not be settled',
+  stored: 'looked at, not consumed',
+  dead: 'a dead letter',
 };
 
 const decoder = new TextDecoder();
@@ -45,7 +48,8 @@ function makeRow() {
   return { node, parts, id: undefined, state: undefined, index: -1, open: false };
 }
 
-function preview(data) {
+/** The beginning of a payload on one line. */
+export function preview(data) {
   const text = decoder.decode(data.byteLength > PREVIEW_BYTES ? data.subarray(0, PREVIEW_BYTES) : data);
   return text.replace(/\s+/g, ' ') || '(empty)';
 }
@@ -140,7 +144,7 @@ function select(index, focus = true) {
   const row = log.at(index);
   if (row === undefined) return;
   setFollow(false);
-  set({ selected: row.id });
+  set({ selected: row.id, peeked: undefined });
   const top = index * rowHeight;
   if (top < list.scrollTop) list.scrollTop = top;
   else if (top + rowHeight > list.scrollTop + list.clientHeight) list.scrollTop = top + rowHeight - list.clientHeight;
@@ -225,7 +229,7 @@ export function setUpList(openMessage) {
   watch(['selected', 'station', 'listening'], draw);
   watch(['connection'], () => {
     if (get('connection') !== undefined) return;
-    set({ selected: undefined });
+    set({ selected: undefined, peeked: undefined });
     log.clear();
     setFollow(true);
   });

@@ -92,18 +92,17 @@ function arrive(message, autoAck) {
   if (get('ackOnArrival')) settle(row, 'ack');
 }
 
-/** One of "ack", "nack", "delay" and "inProgress" on one row; what fails is kept with the row. */
-export async function settle(row, verb, ms) {
+/** One of "ack", "nack", "delay", "deadLetter" and "inProgress" on one row, with its argument; what fails is kept with the row. */
+export async function settle(row, verb, argument) {
   const { message } = row;
   if (row.state !== 'waiting') return;
-  const state = { ack: 'acked', nack: 'nacked', delay: 'delayed', inProgress: 'waiting' }[verb];
+  const state = { ack: 'acked', nack: 'nacked', delay: 'delayed', deadLetter: 'buried', inProgress: 'waiting' }[verb];
   if (verb !== 'inProgress') {
     count.settled += 1;
-    log.settle(row, state, { until: verb === 'delay' ? Date.now() + ms : undefined });
+    log.settle(row, state, { until: verb === 'delay' ? Date.now() + argument : undefined });
   }
   try {
-    if (verb === 'delay') await message.delay(ms);
-    else await message[verb]();
+    await (argument === undefined ? message[verb]() : message[verb](argument));
   } catch (error) {
     log.settle(row, 'failed', { error });
   }

@@ -3,15 +3,19 @@
 import { setUpBurst } from './burst.js';
 import { setUpCode } from './code.js';
 import { setUpConnect } from './connect.js';
+import { setUpDead } from './dead.js';
 import { setUpDetail } from './detail.js';
 import { $, $$, tabs } from './dom.js';
 import { showError, toast } from './errors.js';
+import { setUpFrames } from './frames.js';
 import { setUpList } from './list.js';
 import { setUpListen } from './listen.js';
 import { setUpProduce } from './produce.js';
 import { setUpRates } from './rates.js';
+import { setUpRequests } from './requests.js';
 import { prepare } from './link.js';
 import { setUpStations } from './stations.js';
+import { setUpStored } from './stored.js';
 import { get, set, watch } from './store.js';
 import { toggleTheme } from './theme.js';
 
@@ -19,6 +23,7 @@ const INSPECT = ['message', 'code', 'line'];
 
 const chooseInspect = tabs($('#inspect-tabs'), (id) => mark(id.replace('tab-', '')));
 tabs($('#work-tabs'), (id) => set({ work: id.replace('tab-', '') }));
+const chooseCentre = tabs($('#centre-tabs'), (id) => set({ view: id.replace('tab-', '') }));
 
 /** On a narrow screen one view is in sight at a time; on a wide one this only chooses the tab on the right. */
 function go(view) {
@@ -51,6 +56,7 @@ function setUpScreens() {
     $('.skip').href = screen === 'welcome' ? '#main' : '#bench';
     if (before === screen) return;
     chooseInspect('tab-message');
+    chooseCentre('tab-live');
     go('work');
     (screen === 'welcome' ? $('#main') : $('#bench')).focus({ preventScroll: true });
   });
@@ -67,6 +73,7 @@ function setUpKeys() {
     if (event.key !== '/' || event.ctrlKey || event.metaKey || event.altKey) return;
     if (/^(input|textarea|select)$/i.test(document.activeElement?.tagName ?? '') || get('connection') === undefined) return;
     event.preventDefault();
+    chooseCentre('tab-live');
     go('board');
     $('#filter').focus();
   });
@@ -87,6 +94,10 @@ setUpBurst();
 setUpListen();
 setUpList(openMessage);
 setUpDetail();
+setUpStored(openMessage);
+setUpDead(openMessage);
+setUpRequests();
+setUpFrames(openMessage);
 setUpRates();
 setUpCode();
 

@@ -3,13 +3,12 @@
 import { $, $$, bytes, compact, el, int, read, readNumber } from './dom.js';
 import { busy, parseJson, showError } from './errors.js';
 import { get, set, watch } from './store.js';
+import { sure } from './sure.js';
 import { note } from './timeline.js';
 import { stopListening } from './listen.js';
 
 const VALUE_LABELS = { max_message_age_seconds: 'Seconds', messages: 'Messages', bytes: 'Bytes' };
 const VALUE_DEFAULTS = { max_message_age_seconds: '604800', messages: '1000', bytes: '1048576' };
-/** A second press within this time deletes. */
-const CONFIRM_MS = 4000;
 
 export async function createStation(name, options) {
   const station = await get('connection').station(name, options);
@@ -120,31 +119,15 @@ function setUpDialog() {
 
 function setUpDelete() {
   const button = $('#destroy-station');
-  let timer;
-  const calm = () => {
-    clearTimeout(timer);
-    delete button.dataset.sure;
-    button.textContent = 'Delete station';
-  };
-  button.addEventListener('blur', calm);
-  button.addEventListener('click', () => {
-    if (button.dataset.sure === undefined) {
-      button.dataset.sure = '';
-      button.textContent = 'Press again to delete';
-      timer = setTimeout(calm, CONFIRM_MS);
-      return;
-    }
-    calm();
-    busy(button, $('#station-error'), async () => {
-      const name = get('station');
-      await stopListening();
-      await (await get('connection').station(name)).destroy();
-      note('note', `Station ${name} deleted`);
-      const stations = get('stations').filter((one) => one !== name);
-      set({ stations, station: undefined, stationOptions: {}, partitions: [] });
-      if (stations.length > 0) await choose(stations[0]);
-    });
-  });
+  sure(button, 'Press again to delete', () => busy(button, $('#station-error'), async () => {
+    const name = get('station');
+    await stopListening();
+    await (await get('connection').station(name)).destroy();
+    note('note', `Station ${name} deleted`);
+    const stations = get('stations').filter((one) => one !== name);
+    set({ stations, station: undefined, stationOptions: {}, partitions: [] });
+    if (stations.length > 0) await choose(stations[0]);
+  }));
 }
 
 export function setUpStations() {

@@ -22,8 +22,12 @@ const state = {
   ackOnArrival: true,
   /** The last thing done to a message by hand, for the code panel. */
   lastSettle: undefined,
-  /** The row that is open. */
+  /** Which of the views in the middle is in sight: "live", "stored", "dead", "requests" or "frames". */
+  view: 'live',
+  /** The row of the live view that is open. */
   selected: undefined,
+  /** What another view has opened instead: { kind: "stored" | "dead" | "frame", item, ... }. */
+  peeked: undefined,
 };
 
 const watchers = new Map();
