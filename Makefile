@@ -44,4 +44,4 @@ pack: ## leave stationmaster-X.Y.Z.tgz here, as npm would publish it
 	@node scripts/pack.mjs
 
 clean: ## remove what was built, keep the tools
-	rm -rf target pkg/wasm pkg/index.d.ts stationmaster-*.tgz
+	rm -rf target pkg/wasm pkg/index.d.ts pkg/schemas/built pkg/schemas/LICENSES stationmaster-*.tgz

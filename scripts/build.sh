@@ -6,6 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$ROOT"
 exec 9>"$TOOLS/build.lock"
 flock 9
+node scripts/schemas.mjs
 # Nothing to do while the module is newer than everything it is made of (a removed file makes its folder newer).
 made=pkg/wasm/stationmaster_bg.wasm
 if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&

@@ -60,6 +60,9 @@ install_npm() {
     echo 'export const load = (name) => import(name);' >"$TOOLS/npm/load.mjs" &&
     ln -sfn ../npm/node_modules/.bin/wasm-opt "$TOOLS/bin/wasm-opt"
 }
+# A folder of its own: another pin here must not install the tools again.
+check_schemas() { stamped schemas "$ROOT/tools/schemas/package.json" "$ROOT/tools/schemas/package-lock.json"; }
+install_schemas() { npm_locked schemas "$ROOT/tools/schemas"; }
 check_node() {
   unchanged nodes "$ROOT/tools/node/package.json" "$ROOT/tools/node/package-lock.json" && "$TOOLS/node/bin/node" --version && "$TOOLS/node22/bin/node" --version
 }
@@ -107,6 +110,7 @@ run() { step "$@" 9>&- & pids+=($!); }
 
 run wasm32 check_wasm32 install_wasm32 'rustup target add wasm32-unknown-unknown'
 run npm check_npm install_npm 'npm install --ignore-scripts in a copy of tools/ at .tools/npm'
+run schemas check_schemas install_schemas 'npm install --ignore-scripts in a copy of tools/schemas/ at .tools/schemas'
 if [ "${1:-all}" = all ]; then
   run browser check_browser install_browser \
     'apt-get install chromium chromium-driver, or set CHROMIUM and CHROMEDRIVER to programs of the same version'

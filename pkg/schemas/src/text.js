@@ -1,0 +1,89 @@
+// JSON as text, for the engines whose messages travel as JSON: reading with the place of a mistake, writing without surprises.
+// Knows no schema.
+
+import { bytesOfText, lineColumn, refused, show, utf8, violation } from './violations.js';
+
+/** @import { Violation } from '../index.js' */
+/** @import { Outcome } from './violations.js' */
+
+/** @typedef {(value: unknown, size: number) => readonly Violation[]} Check */
+
+/** A definition. @param {string} text @returns {any} */
+export function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refused(mistake(String(text)), 'a schema in JSON', show(String(text)));
+  }
+}
+
+/** @param {Uint8Array} bytes @param {Check} check @returns {Outcome} */
+export function readJson(bytes, check) {
+  const text = utf8(bytes);
+  if (text === undefined) return { violations: [violation('', 'JSON in UTF-8', 'bytes that are not UTF-8')] };
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { violations: [violation('', 'JSON', `no JSON at ${mistake(text)}`)] };
+  }
+  return { value, violations: check(value, bytes.length) };
+}
+
+/**
+ * What is checked is what the other side will read: dates are strings by then, and undefined is gone.
+ * @param {unknown} value
+ * @param {Check} check
+ * @returns {Outcome}
+ */
+export function writeJson(value, check) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    // A circle, a bigint, or a toJSON that throws.
+    return { violations: [violation('', 'a value that JSON can hold', String(/** @type {Error} */ (error)?.message))] };
+  }
+  if (text === undefined) return { violations: [violation('', 'a value that JSON can hold', show(value))] };
+  return { bytes: bytesOfText(text), violations: check(JSON.parse(text), text.length) };
+}
+
+const TOKEN = /[\t\n\r ]*(?:[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.eE+-])|(?:true|false|null)(?!\w))/y;
+
+/** Where a text stops being JSON, as line:column. The platforms' own texts differ and are not always there. @param {string} text */
+function mistake(text) {
+  /** What closes each open bracket. @type {string[]} */
+  const open = [];
+  let at = 0;
+  // What may come next: a value, a name, a colon, a comma or an end.
+  let next = 'value';
+  for (;;) {
+    TOKEN.lastIndex = at;
+    const token = TOKEN.exec(text)?.[0].trim();
+    if (token === undefined) break;
+    const closing = (token === '}' || token === ']') && open.at(-1) === token && (next === 'end' || next === (token === '}' ? 'first name' : 'first value'));
+    if (closing) {
+      open.pop();
+      next = 'end';
+    } else if (next === 'end') {
+      if (token !== ',' || open.length === 0) break;
+      next = open.at(-1) === '}' ? 'name' : 'value';
+    } else if (next === 'colon') {
+      if (token !== ':') break;
+      next = 'value';
+    } else if (next.endsWith('name')) {
+      if (!token.startsWith('"')) break;
+      next = 'colon';
+    } else if (token === '{' || token === '[') {
+      open.push(token === '{' ? '}' : ']');
+      next = token === '{' ? 'first name' : 'first value';
+    } else if (/^[}\],:]/.test(token)) {
+      break;
+    } else {
+      next = 'end';
+    }
+    at = TOKEN.lastIndex;
+  }
+  const blank = text.slice(at).match(/^[\t\n\r ]*/)?.[0].length ?? 0;
+  return lineColumn(text, at + blank);
+}
