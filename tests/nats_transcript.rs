@@ -244,7 +244,12 @@ fn no_right_to_publish() {
     let [Output::RouteLost(lost, error)] = &told[..] else { panic!("{told:?}") };
     assert_eq!((*lost, error.kind), (route, Kind::PermissionDenied));
     let now = talk.now;
-    talk.session.request(now, &mut talk.out, WaitId(9), &Request { to: "$JS.API.INFO".into(), body: Vec::new() });
+    talk.session.request(
+        now,
+        &mut talk.out,
+        WaitId(9),
+        &Request { to: "$JS.API.INFO".into(), body: Vec::new(), head: 0 },
+    );
     talk.says("-ERR 'Permissions Violation for Publish to \"$JS.API.INFO\"'\r\n");
     let told = talk.told();
     let [Output::Replied(WaitId(9), Err(error))] = &told[..] else { panic!("{told:?}") };
@@ -452,7 +457,7 @@ fn a_new_link_starts_from_nothing() {
 fn questions_and_answers() {
     let (mut talk, ..) = up();
     let now = talk.now;
-    let question = Request { to: "$JS.API.STREAM.INFO.orders".into(), body: b"{}".to_vec() };
+    let question = Request { to: "$JS.API.STREAM.INFO.orders".into(), body: b"{}".to_vec(), head: 0 };
     talk.session.request(now, &mut talk.out, WaitId(36), &question);
     assert_eq!(talk.written(), "PUB $JS.API.STREAM.INFO.orders _INBOX.X.R10 2\r\n{}\r\n");
     talk.status("R10", "503\r\nNats-Subject: $JS.API.STREAM.INFO.orders");

@@ -103,8 +103,10 @@ pub enum Verdict {
 pub struct Request {
     /// Where it goes (NATS: the subject).
     pub to: String,
-    /// The body.
+    /// The header block, in the broker's own form, then the body.
     pub body: Vec<u8>,
+    /// The header block's length; 0 if there is none.
+    pub head: u32,
 }
 
 /// The broker's answer to a [`Request`].

@@ -41,8 +41,14 @@ impl Api {
 
     /// Put a question; it leaves at once.
     pub fn begin(&self, to: &str, body: Vec<u8>) -> Pending<'_> {
-        let request = Request { to: format!("{}.{to}", self.prefix), body };
+        let request = Request { to: format!("{}.{to}", self.prefix), body, head: 0 };
         Pending { api: self, answer: self.exchange.ask(request.clone(), limits::REQUEST), request }
+    }
+
+    /// Publish to a subject that is not the API's, as a question: `message` begins with a header block of `head` bytes. What
+    /// answers is up to the subject; a message larger than the server takes is not sent, and says so.
+    pub fn publish(&self, to: &str, message: Vec<u8>, head: u32, limit: Millis) -> Answer {
+        self.exchange.ask(Request { to: to.into(), body: message, head }, limit)
     }
 
     /// Put a question and wait for the answer.

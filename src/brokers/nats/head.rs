@@ -32,7 +32,14 @@ pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result
         into.extend_from_slice(b"\r\n");
     }
     let head = into.len().saturating_sub(start);
-    let total = head.saturating_add(draft.data.len());
+    fits(head, head.saturating_add(draft.data.len()), max_payload)?;
+    into.extend_from_slice(draft.data);
+    Ok(u32::try_from(head).unwrap_or(u32::MAX))
+}
+
+/// Whether the broker takes a message with a header block of this length, of this size altogether: one that is larger
+/// would end the link.
+pub fn fits(head: usize, total: usize, max_payload: u64) -> Result<(), Error> {
     if head > HEAD_MAX {
         return Err(Error::new(Kind::TooLarge, format!("the headers have {head} bytes, the broker takes {HEAD_MAX}"))
             .hint("Put large values into the payload."));
@@ -44,11 +51,11 @@ pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result
         )
         .hint("Split the message, or raise max_payload in the server's configuration."));
     }
-    into.extend_from_slice(draft.data);
-    Ok(u32::try_from(head).unwrap_or(u32::MAX))
+    Ok(())
 }
 
-fn push(into: &mut Vec<u8>, name: &str, value: &str) {
+/// Append one line of a block.
+pub fn push(into: &mut Vec<u8>, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         into.extend_from_slice(part.as_bytes());
     }

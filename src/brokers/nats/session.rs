@@ -455,9 +455,13 @@ impl Session for NatsSession {
     }
 
     fn request(&mut self, _now: Now, out: &mut Outbox, wait: WaitId, request: &Request) {
+        if let Err(error) = head::fits(request.head as usize, request.body.len(), self.info.max_payload) {
+            return self.outputs.push_back(Output::Replied(wait, Err(error)));
+        }
         let mut name = vec![b'.', b'R'];
         push_base36(&mut name, u64::from(wait.0));
-        wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, 0);
+        let head = request.head as usize;
+        wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, head);
         self.questions.push((wait, request.to.clone()));
     }
 }
