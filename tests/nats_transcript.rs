@@ -17,7 +17,7 @@ const HELLO: &str = concat!(
     "CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true,",
     "\"lang\":\"stationmaster\",\"version\":\"",
     env!("CARGO_PKG_VERSION"),
-    "\",\"tls_required\":false}\r\nPING\r\nSUB _INBOX.X.* 1\r\n"
+    "\",\"tls_required\":false}\r\nSUB _INBOX.X.* 1\r\nPING\r\n"
 );
 
 // ---- logging in -------------------------------------------------------------------------------------------------

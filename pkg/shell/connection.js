@@ -57,8 +57,8 @@ export class Connection extends Unoffered {
     this.closed = new Promise((/** @type {(error: BrokerError | undefined) => void} */ resolve) => {
       this.#end = resolve;
     });
-    const lacks = this._engine.lacks();
-    this.capabilities = capabilities(lacks);
+    /** Known when connect resolves. @type {Api.Capabilities} */
+    this.capabilities = capabilities([]);
     instance.connections.add(this);
   }
 
@@ -531,8 +531,10 @@ export class Connection extends Unoffered {
   /** @param {any} status */
   #status(status) {
     for (const name of ['reason', 'error']) if (name in status) status[name] = this._error(status[name]);
-    if (status.type === 'connected' && this.#connecting) {
-      this.#connecting.resolve();
+    if (status.type === 'connected') {
+      // Another server of a cluster may be of another version.
+      this.capabilities = capabilities(this._engine.lacks());
+      this.#connecting?.resolve();
       this.#connecting = undefined;
     }
     this._log(status.type === 'connected' ? 'info' : 'warn', status.type, status);

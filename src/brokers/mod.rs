@@ -32,11 +32,29 @@ use crate::base::error::Error;
 use crate::base::time::Now;
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
-use crate::link::session::Session;
+use crate::link::session::{ServerFacts, Session};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use terms::{Done, GroupFacts, GroupSpec, Lack, StationFacts, StationReport, StationSpec};
+
+/// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
+/// cannot do at all stands in its own folder.
+const LATER: &[&str] = &[
+    "dead_letters",
+    "dls_station",
+    "schemas",
+    "purge",
+    "list",
+    "get",
+    "live",
+    "requests",
+    "expiration",
+    "delayed_produce",
+    "filters",
+    "resend",
+];
+const WHY_LATER: &str = "it comes with a later version of this package";
 
 /// The brokers of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,15 +113,22 @@ impl Kind {
         self == Kind::Nats
     }
 
-    /// What of the contract is not offered, and why.
-    pub fn lacks(self) -> &'static [Lack] {
-        match self {
+    /// What of the contract is not offered by this broker, as this server of it is, and why.
+    pub fn lacks(self, server: &ServerFacts) -> Vec<Lack> {
+        let mut lacks: Vec<Lack> = LATER.iter().map(|feature| Lack { feature, why: WHY_LATER }).collect();
+        let own = match self {
             #[cfg(feature = "memory")]
-            Kind::Memory => memory::LACKS,
+            Kind::Memory => memory::LACKS.to_vec(),
             #[cfg(feature = "nats")]
-            Kind::Nats => nats::LACKS,
-            _ => &[],
+            Kind::Nats => nats::lacks(server),
+            _ => Vec::new(),
+        };
+        for lack in own {
+            if lacks.iter().all(|known| known.feature != lack.feature) {
+                lacks.push(lack);
+            }
         }
+        lacks
     }
 
     /// The application's headers in a header block of this broker.
@@ -129,12 +154,26 @@ impl Kind {
     }
 }
 
-/// Make the session of a broker. `name` is that of a memory broker; `wake` asks for the end of a turn.
-pub fn session(kind: Kind, name: &str, json: JsonReader, wake: Rc<dyn Fn()>) -> Box<dyn Session> {
+/// What of the connect options a broker's session and operations are made with. Default: what the contract says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// memory: the broker's name; empty for the one of the process.
+    pub memory: String,
+    /// nats: the JetStream domain; empty for the server's own.
+    pub domain: String,
+    /// nats: what reply subjects begin with; empty for the usual one.
+    pub inbox: String,
+}
+
+/// Make the session of a broker. `wake` asks for the end of a turn.
+pub fn session(kind: Kind, setting: &Setting, json: JsonReader, wake: Rc<dyn Fn()>) -> Box<dyn Session> {
     match kind {
         #[cfg(feature = "memory")]
-        Kind::Memory => Box::new(memory::MemorySession::new(name, wake)),
-        _ => Box::new(nats::session::NatsSession::new(json, nats::API)),
+        Kind::Memory => Box::new(memory::MemorySession::new(&setting.memory, wake)),
+        _ => {
+            let session = nats::session::NatsSession::new(json, &nats::names::api(&setting.domain));
+            Box::new(if setting.inbox.is_empty() { session } else { session.with_inbox(&setting.inbox) })
+        }
     }
 }
 
@@ -171,12 +210,12 @@ pub enum Ops {
 }
 
 impl Ops {
-    /// The operations of a broker; `name` is that of a memory broker.
-    pub fn new(kind: Kind, name: &str, exchange: Exchange) -> Ops {
+    /// The operations of a broker.
+    pub fn new(kind: Kind, setting: &Setting, exchange: Exchange) -> Ops {
         match kind {
             #[cfg(feature = "memory")]
-            Kind::Memory => Ops::Memory(memory::Ops::new(name), exchange),
-            _ => Ops::Nats(nats::api::Api::new(exchange, nats::API)),
+            Kind::Memory => Ops::Memory(memory::Ops::new(&setting.memory), exchange),
+            _ => Ops::Nats(nats::api::Api::new(exchange, &nats::names::api(&setting.domain))),
         }
     }
 

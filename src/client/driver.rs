@@ -37,8 +37,8 @@ impl Driver {
     /// A connection that has not been started.
     pub fn new(options: Connect, runtime: Rc<dyn Runtime>) -> Rc<Driver> {
         let waker = runtime.clone();
-        let (kind, name) = (options.broker, options.memory.clone());
-        let session = brokers::session(kind, &name, runtime.json(), Rc::new(move || waker.defer()));
+        let (kind, setting) = (options.broker, options.setting.clone());
+        let session = brokers::session(kind, &setting, runtime.json(), Rc::new(move || waker.defer()));
         let driver = Rc::new(Driver {
             core: RefCell::new(Connection::new(options, session)),
             runtime,
@@ -48,7 +48,7 @@ impl Driver {
             spare: Cell::new(Vec::new()),
             held_back: Cell::new((0, 0)),
         });
-        *driver.ops.borrow_mut() = Some(Ops::new(kind, &name, Exchange(driver.clone())));
+        *driver.ops.borrow_mut() = Some(Ops::new(kind, &setting, Exchange(driver.clone())));
         driver
     }
 

@@ -8,8 +8,8 @@ use crate::base::id::{check_name, shown};
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Wall};
 use crate::base::value::Value;
-use crate::brokers::Kind as Broker;
 use crate::brokers::terms::{GroupSpec, Retention, Start, StationSpec};
+use crate::brokers::{Kind as Broker, Setting};
 use crate::link::machine::Plan;
 use crate::link::session::Login;
 use crate::link::url::{Scheme, Url};
@@ -110,6 +110,9 @@ pub const CONSUME: &[&str] = &["partitionKey", "partitionNumber", "prefetchMessa
 pub const FETCH: &[&str] =
     &["batchSize", "batchMaxTimeToWaitMs", "partitionKey", "partitionNumber", "noWait", "prefetch", "signal"];
 
+/// Longest `inboxPrefix`, in bytes.
+const PREFIX_MAX: usize = 200;
+
 const OTHER: &str = "This option belongs to another broker.";
 const LATER: &str = "It comes with a later version of this package.";
 
@@ -126,8 +129,8 @@ pub struct Connect {
     pub pending_messages: u32,
     /// `maxPendingBytes`
     pub pending_bytes: u64,
-    /// Name of the memory broker.
-    pub memory: String,
+    /// What the broker's own side is made with.
+    pub setting: Setting,
 }
 
 /// Read `ConnectOptions`. `asks`: there is a `credentials` function. `secure_page`: the page was loaded over TLS.
@@ -143,8 +146,6 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
         read.only_default(name, &Value::Nothing, LATER)?;
     }
     read.only_default("accountId", &Value::Whole(1), OTHER)?;
-    read.only_default("domain", &Value::Text(String::new()), LATER)?;
-    read.only_default("inboxPrefix", &Value::Text("_INBOX".into()), LATER)?;
     read.only_default("vhost", &Value::Text("/".into()), OTHER)?;
     read.only_default("resolveAddress", &Value::Nothing, OTHER)?;
     let attempts = match read.value("maxReconnect") {
@@ -153,6 +154,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
         _ => Some(read.whole("maxReconnect", 10, 0, u64::from(u32::MAX))? as u32),
     };
     let (urls, memory) = urls(broker, &read, secure_page)?;
+    let (domain, inbox) = subjects(broker, &read)?;
     let mut login = credentials(&read)?;
     login.name = read.text("name")?;
     Ok(Connect {
@@ -174,7 +176,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             u64::from(u32::MAX),
         )? as u32,
         pending_bytes: read.whole("maxPendingBytes", limits::PENDING_BYTES, 1, SAFE)?,
-        memory,
+        setting: Setting { memory, domain, inbox },
     })
 }
 
@@ -202,6 +204,43 @@ fn credentials(read: &Reader<'_>) -> Result<Login, Error> {
             .hint("Give username and password, or connectionToken."));
     }
     Ok(login)
+}
+
+/// `domain` and `inboxPrefix`: both become part of subjects, so that a character with a meaning there would change it.
+fn subjects(broker: Broker, read: &Reader<'_>) -> Result<(String, String), Error> {
+    if broker != Broker::Nats {
+        read.only_default("domain", &Value::Text(String::new()), OTHER)?;
+        read.only_default("inboxPrefix", &Value::Text("_INBOX".into()), OTHER)?;
+        return Ok((String::new(), String::new()));
+    }
+    let domain = read.text("domain")?.unwrap_or_default();
+    if let Some(wrong) = domain.chars().find(|c| *c == '.' || !in_subject(*c)) {
+        return Err(Error::argument(format!("domain has the character '{}' in it", shown(&String::from(wrong))))
+            .hint("A JetStream domain is one word, without dots, blanks, '*' and '>'."));
+    }
+    let inbox = read.text("inboxPrefix")?;
+    let hint = "It is a subject such as _INBOX or _INBOX.me, without blanks, '*' and '>' and without a dot at its end.";
+    for token in inbox.iter().flat_map(|inbox| inbox.split('.')) {
+        if token.is_empty() {
+            return Err(
+                Error::argument("inboxPrefix is empty, or begins or ends with a dot, or has two in a row").hint(hint)
+            );
+        }
+        if let Some(wrong) = token.chars().find(|c| !in_subject(*c)) {
+            let wrong = shown(&String::from(wrong));
+            return Err(Error::argument(format!("inboxPrefix has the character '{wrong}' in it")).hint(hint));
+        }
+    }
+    // Prefix, random part and slot go into each publish: a longer one leaves no room in the protocol's line.
+    if inbox.as_ref().is_some_and(|inbox| inbox.len() > PREFIX_MAX) {
+        return Err(Error::argument(format!("inboxPrefix is longer than {PREFIX_MAX} bytes")).hint(hint));
+    }
+    Ok((domain, inbox.unwrap_or_default()))
+}
+
+/// A character that means nothing but itself in a subject.
+fn in_subject(c: char) -> bool {
+    c > ' ' && c != '\u{7f}' && c != '*' && c != '>'
 }
 
 fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url>, String), Error> {

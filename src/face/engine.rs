@@ -619,10 +619,11 @@ impl Engine {
         })
     }
 
-    /// What the broker lacks: feature and reason in turn.
+    /// What the broker lacks, as the server at the other end is: feature and reason in turn.
     pub fn lacks(&self) -> Array {
-        let texts = self.driver.broker().lacks().iter().flat_map(|lack| [lack.feature, lack.why]);
-        texts.map(JsValue::from_str).collect()
+        let server = self.driver.call(|core, _| core.session().server());
+        let lacks = self.driver.broker().lacks(&server);
+        lacks.iter().flat_map(|lack| [lack.feature, lack.why]).map(JsValue::from_str).collect()
     }
 
     /// Close; the turn tells when it is over.

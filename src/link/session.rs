@@ -245,6 +245,8 @@ pub struct ServerFacts {
     pub host: Option<String>,
     /// Largest message it takes, with its headers, in bytes.
     pub max_payload: Option<u64>,
+    /// How new its API is, where that decides what it can do (NATS: the JetStream API level); 0 is the oldest.
+    pub level: u32,
 }
 
 /// One broker's protocol on one connection.

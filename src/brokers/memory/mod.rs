@@ -33,21 +33,5 @@ pub use stations::Membership;
 
 use crate::brokers::terms::Lack;
 
-const LATER: &str = "it comes with a later version of this package";
-
-/// What the contract names and this broker does not offer.
-pub const LACKS: &[Lack] = &[
-    Lack { feature: "dead_letters", why: LATER },
-    Lack { feature: "dls_station", why: LATER },
-    Lack { feature: "schemas", why: LATER },
-    Lack { feature: "purge", why: LATER },
-    Lack { feature: "list", why: LATER },
-    Lack { feature: "get", why: LATER },
-    Lack { feature: "live", why: LATER },
-    Lack { feature: "requests", why: LATER },
-    Lack { feature: "expiration", why: LATER },
-    Lack { feature: "delayed_produce", why: LATER },
-    Lack { feature: "filters", why: LATER },
-    Lack { feature: "compression", why: "messages never leave this process" },
-    Lack { feature: "resend", why: LATER },
-];
+/// What this broker cannot do.
+pub const LACKS: &[Lack] = &[Lack { feature: "compression", why: "messages never leave this process" }];

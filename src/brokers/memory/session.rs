@@ -120,6 +120,7 @@ impl Session for MemorySession {
             version: Some(env!("CARGO_PKG_VERSION").into()),
             host: None,
             max_payload: Some(head::MESSAGE_MAX as u64),
+            level: 0,
         }
     }
 

@@ -10,6 +10,11 @@ use crate::link::session::Login;
 /// `max_payload` of a server that does not say: the default of the protocol.
 const PAYLOAD: u64 = 1_048_576;
 
+/// The API level from which on messages may have a time to live of their own (2.11).
+pub const LEVEL_TTL: u32 = 1;
+/// The API level from which on messages may be scheduled (2.12).
+pub const LEVEL_SCHEDULES: u32 = 2;
+
 /// What is kept of `INFO`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
@@ -25,11 +30,24 @@ pub struct Info {
     pub urls: Vec<String>,
     /// Lame duck: this server is about to go.
     pub leaving: bool,
+    /// `api_lvl`: the JetStream API's level, from 2.12 on.
+    pub api: Option<u64>,
+    /// What the signature of a login with a key has to cover.
+    pub nonce: Option<String>,
 }
 
 impl Default for Info {
     fn default() -> Info {
-        Info { max_payload: PAYLOAD, headers: false, version: None, name: None, urls: Vec::new(), leaving: false }
+        Info {
+            max_payload: PAYLOAD,
+            headers: false,
+            version: None,
+            name: None,
+            urls: Vec::new(),
+            leaving: false,
+            api: None,
+            nonce: None,
+        }
     }
 }
 
@@ -43,6 +61,8 @@ impl Info {
         };
         text("version", &mut self.version);
         text("server_name", &mut self.name);
+        text("nonce", &mut self.nonce);
+        self.api = value.get("api_lvl").whole().or(self.api);
         if let Some(max) = value.get("max_payload").whole() {
             self.max_payload = max;
         }
@@ -56,9 +76,20 @@ impl Info {
         }
         self.leaving = value.get("ldm").truth();
     }
+
+    /// The JetStream API's level (jetstream.md section 12). Servers before 2.12 do not tell it in `INFO`: 2.11 has level 1.
+    pub fn level(&self) -> u32 {
+        let told = self.api.map(|level| u32::try_from(level).unwrap_or(u32::MAX));
+        told.unwrap_or_else(|| {
+            let mut numbers =
+                self.version.as_deref().unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
+            let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+            u32::from(version >= (2, 11))
+        })
+    }
 }
 
-/// Write `CONNECT` and the `PING` whose `PONG` says that the credentials were accepted.
+/// Write `CONNECT`. The `PONG` to a `PING` after it says that the credentials were accepted.
 pub fn push_connect(out: &mut Vec<u8>, login: &Login) {
     out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true,\"lang\":\"stationmaster\",\"version\":\"");
     out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
@@ -73,7 +104,7 @@ pub fn push_connect(out: &mut Vec<u8>, login: &Login) {
             push_json_string(out, value);
         }
     }
-    out.extend_from_slice(b",\"tls_required\":false}\r\nPING\r\n");
+    out.extend_from_slice(b",\"tls_required\":false}\r\n");
 }
 
 /// What an `-ERR` means for the link.
@@ -129,7 +160,7 @@ mod tests {
         let mut out = Vec::new();
         push_connect(&mut out, &login);
         let text = String::from_utf8(out).unwrap();
-        let json = text.strip_prefix("CONNECT ").unwrap().strip_suffix("\r\nPING\r\n").unwrap();
+        let json = text.strip_prefix("CONNECT ").unwrap().strip_suffix("\r\n").unwrap();
         let value: Value = serde_json::from_str(json).unwrap();
         assert_eq!((value.get("user").text(), value.get("pass").text()), (Some("a\"b"), Some("p\\")));
         assert_eq!(value.get("auth_token"), &Value::Nothing);
@@ -145,6 +176,20 @@ mod tests {
         );
         info.merge(&serde_json::from_str(r#"{"ldm":true}"#).unwrap());
         assert_eq!((info.max_payload, info.headers, info.leaving, info.urls.len()), (64, true, true, 1));
+    }
+
+    #[test]
+    fn the_level_is_told_or_follows_from_the_version() {
+        let level = |text: &str| {
+            let mut info = Info::default();
+            info.merge(&serde_json::from_str(text).unwrap());
+            info.level()
+        };
+        assert_eq!(level(r#"{"version":"2.15.1","api_lvl":5}"#), 5);
+        assert_eq!(level(r#"{"version":"2.11.11"}"#), LEVEL_TTL);
+        assert_eq!(level(r#"{"version":"2.10.26"}"#), 0);
+        assert_eq!(level(r#"{"version":"2.11.0-RC.1"}"#), LEVEL_TTL);
+        assert_eq!((level("{}"), level(r#"{"version":"dev"}"#)), (0, 0));
     }
 
     #[test]

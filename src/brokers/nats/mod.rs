@@ -21,26 +21,25 @@ pub mod token;
 pub mod wire;
 
 use super::terms::Lack;
+use crate::link::session::ServerFacts;
 
-/// Prefix of the JetStream API's subjects.
+/// Prefix of the JetStream API's subjects, in the server's own domain.
 pub const API: &str = "$JS.API";
+/// What reply subjects begin with, unless the application says otherwise.
+pub const INBOX: &str = "_INBOX";
 
-const LATER: &str = "it comes with a later version of this package";
-
-/// What of the contract is not offered, and why.
-pub const LACKS: &[Lack] = &[
-    Lack { feature: "dead_letters", why: LATER },
-    Lack { feature: "dls_station", why: LATER },
-    Lack { feature: "schemas", why: LATER },
-    Lack { feature: "purge", why: LATER },
-    Lack { feature: "list", why: LATER },
-    Lack { feature: "get", why: LATER },
-    Lack { feature: "live", why: LATER },
-    Lack { feature: "requests", why: LATER },
-    Lack { feature: "expiration", why: LATER },
-    Lack { feature: "delayed_produce", why: LATER },
-    Lack { feature: "filters", why: LATER },
-    Lack { feature: "compression", why: "NATS has no compressed batches" },
-    Lack { feature: "resend", why: LATER },
-    Lack { feature: "tiered_storage", why: "NATS has no second tier of storage" },
-];
+/// What NATS, or this server of it, cannot do (semantics.md section 9; jetstream.md section 12).
+pub fn lacks(server: &ServerFacts) -> Vec<Lack> {
+    let mut lacks = vec![
+        Lack { feature: "compression", why: "NATS has no compressed batches" },
+        Lack { feature: "tiered_storage", why: "NATS has no second tier of storage" },
+    ];
+    if server.level < info::LEVEL_TTL {
+        lacks.push(Lack { feature: "expiration", why: "this server is older than nats-server 2.11, which has it" });
+    }
+    if server.level < info::LEVEL_SCHEDULES {
+        lacks
+            .push(Lack { feature: "delayed_produce", why: "this server is older than nats-server 2.12, which has it" });
+    }
+    lacks
+}

@@ -1,5 +1,10 @@
 //! What things are called on the server (jetstream.md section 2.2).
 
+/// Prefix of the API's subjects in a JetStream domain; the server's own where it is empty (jetstream.md section 8.3).
+pub fn api(domain: &str) -> String {
+    if domain.is_empty() { super::API.into() } else { format!("$JS.{domain}.API") }
+}
+
 /// A name as one token of a subject and as the name of a stream or durable: dots become `#`, which no name of ours has.
 pub fn token(name: &str) -> String {
     name.replace('.', "#")
@@ -18,6 +23,11 @@ pub fn subject(token: &str, partition: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_part_of_the_prefix() {
+        assert_eq!((api(""), api("hub")), ("$JS.API".into(), "$JS.hub.API".into()));
+    }
 
     #[test]
     fn names_map_one_to_one() {

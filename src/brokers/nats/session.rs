@@ -80,6 +80,8 @@ pub struct NatsSession {
     login: Login,
     deframer: Deframer,
     info: Info,
+    /// What inboxes begin with.
+    inbox_prefix: String,
     inbox: String,
     routes: Slab<Route>,
     feeds: Slab<Feed>,
@@ -107,6 +109,7 @@ impl NatsSession {
             login: Login::default(),
             deframer: Deframer::default(),
             info: Info::default(),
+            inbox_prefix: super::INBOX.into(),
             inbox: String::new(),
             routes: Slab::new(),
             feeds: Slab::new(),
@@ -119,6 +122,12 @@ impl NatsSession {
             name: Vec::new(),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// The same with other reply subjects, for users who may subscribe to some prefix only.
+    pub fn with_inbox(mut self, prefix: &str) -> NatsSession {
+        self.inbox_prefix = prefix.into();
+        self
     }
 
     /// What the server said about itself.
@@ -200,7 +209,9 @@ impl NatsSession {
             self.phase = Phase::Greeting { connect_sent: true };
             let main = out.main();
             info::push_connect(main, &self.login);
+            // Before the PING: its PONG then says that answers can come in as well.
             wire::push_sub(main, &[self.inbox.as_bytes(), b".*"], INBOX_SID);
+            main.extend_from_slice(b"PING\r\n");
         }
         if self.info.urls.len() != known {
             self.outputs.push_back(Output::Servers(self.info.urls.clone()));
@@ -224,7 +235,10 @@ impl NatsSession {
             Complaint::Minor => {}
             Complaint::Subscribe(subject) => {
                 let denied = Error::new(Kind::PermissionDenied, format!("the user may not subscribe to {subject}"))
-                    .hint("The user needs the right to subscribe to _INBOX.>, where answers and messages come in.")
+                    .hint(format!(
+                        "Answers and messages come in under {0}.>: allow the user to subscribe to it, or set inboxPrefix to what he may subscribe to.",
+                        self.inbox_prefix
+                    ))
                     .said(text);
                 self.broken(denied);
             }
@@ -261,7 +275,7 @@ impl NatsSession {
         self.phase = Phase::Greeting { connect_sent: false };
         self.login = login.clone();
         self.deframer.reset();
-        self.inbox = format!("_INBOX.{}", random_id(random));
+        self.inbox = format!("{}.{}", self.inbox_prefix, random_id(random));
         self.jitter = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
         self.info = Info::default();
     }
@@ -313,8 +327,9 @@ impl Session for NatsSession {
     }
 
     fn server(&self) -> ServerFacts {
+        let level = self.info.level();
         let Info { version, name, max_payload, .. } = self.info.clone();
-        ServerFacts { product: "nats-server", version, host: name, max_payload: Some(max_payload) }
+        ServerFacts { product: "nats-server", version, host: name, max_payload: Some(max_payload), level }
     }
 
     fn probe(&mut self, _now: Now, out: &mut Outbox) {
