@@ -17,8 +17,13 @@ export function parse(text) {
   }
 }
 
-/** @param {Uint8Array} bytes @param {Check} check @returns {Outcome} */
-export function readJson(bytes, check) {
+/**
+ * @param {Uint8Array} bytes
+ * @param {Check} check
+ * @param {boolean} [exact] integers that a number cannot hold become bigints
+ * @returns {Outcome}
+ */
+export function readJson(bytes, check, exact = false) {
   const text = utf8(bytes);
   if (text === undefined) return { violations: [violation('', 'JSON in UTF-8', 'bytes that are not UTF-8')] };
   let value;
@@ -27,25 +32,66 @@ export function readJson(bytes, check) {
   } catch {
     return { violations: [violation('', 'JSON', `no JSON at ${mistake(text)}`)] };
   }
+  if (exact && LONG.test(text)) value = parseExact(text);
   return { value, violations: check(value, bytes.length) };
+}
+
+/** Where a number may have lost digits. */
+const LONG = /\d{16}/;
+/** More digits than any 64-bit integer has. */
+const LONGEST = 20;
+const LITERAL = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** The text is JSON already. @param {string} text */
+function parseExact(text) {
+  const mark = unused(text);
+  const marked = text.replace(LITERAL, (literal) => (/^-?\d{16,}$/.test(literal) && literal.length <= LONGEST && !Number.isSafeInteger(Number(literal)) ? `"${mark}${literal}"` : literal));
+  return JSON.parse(marked, (_, value) => (typeof value === 'string' && value.startsWith(mark) ? BigInt(value.slice(mark.length)) : value));
+}
+
+/** Letters that do not occur in a text. @param {string} text */
+function unused(text) {
+  let mark = 'integer';
+  while (text.includes(mark)) mark += mark.length;
+  return mark;
 }
 
 /**
  * What is checked is what the other side will read: dates are strings by then, and undefined is gone.
  * @param {unknown} value
  * @param {Check} check
+ * @param {boolean} [exact] bigints are integers, and bytes a string of the characters up to U+00FF
  * @returns {Outcome}
  */
-export function writeJson(value, check) {
+export function writeJson(value, check, exact = false) {
   let text;
   try {
-    text = JSON.stringify(value);
+    text = exact ? stringifyExact(value) : JSON.stringify(value);
   } catch (error) {
     // A circle, a bigint, or a toJSON that throws.
     return { violations: [violation('', 'a value that JSON can hold', String(/** @type {Error} */ (error)?.message))] };
   }
   if (text === undefined) return { violations: [violation('', 'a value that JSON can hold', show(value))] };
-  return { bytes: bytesOfText(text), violations: check(JSON.parse(text), text.length) };
+  const bytes = bytesOfText(text);
+  return { bytes, violations: readJson(bytes, check, exact).violations };
+}
+
+/** @param {unknown} value */
+function stringifyExact(value) {
+  let big = false;
+  /** @param {string} mark */
+  const stringify = (mark) => JSON.stringify(value, function replace(name, inner) {
+    // Before its toJSON: a Buffer has one.
+    const raw = this[name];
+    if (raw instanceof Uint8Array) return Array.from(raw, (byte) => String.fromCharCode(byte)).join('');
+    if (typeof inner !== 'bigint') return inner;
+    big = true;
+    return `${mark}${inner}`;
+  });
+  const text = stringify('');
+  if (!big) return text;
+  const mark = unused(text);
+  return stringify(mark).replace(new RegExp(`"${mark}(-?\\d+)"`, 'g'), '$1');
 }
 
 const TOKEN = /[\t\n\r ]*(?:[{}[\],:]|"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\d.eE+-])|(?:true|false|null)(?!\w))/y;

@@ -7,6 +7,8 @@
 export const MAX_VIOLATIONS = 100;
 /** How much of a value is shown as `found`. */
 const SHOWN = 80;
+/** Of any `found`: libraries list what they found. */
+const LONGEST = 300;
 /** How many violations stand in an error's text. */
 const TOLD = 3;
 
@@ -37,7 +39,7 @@ function sentence({ path, expected, found }) {
  * @returns {Violation}
  */
 export function violation(path, expected, found) {
-  return found === undefined ? { path, expected } : { path, expected, found };
+  return found === undefined ? { path, expected } : { path, expected, found: found.length > LONGEST ? `${found.slice(0, LONGEST)}…` : found };
 }
 
 /**
