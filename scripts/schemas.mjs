@@ -12,7 +12,7 @@ const libraries = join(tools, 'schemas', 'node_modules');
 const licences = join(root, 'pkg', 'schemas', 'LICENSES');
 
 /** The engines, one chunk each. */
-const types = ['avro', 'graphql', 'json'];
+const types = ['avro', 'graphql', 'json', 'protobuf'];
 
 const outputs = [...types.map((type) => join(built, `${type}.js`)), licences];
 if (await upToDate()) process.exit(0);
