@@ -8,8 +8,8 @@ use stationmaster::base::value::JsonReader;
 use stationmaster::brokers::nats::session::NatsSession;
 use stationmaster::link::outbox::Outbox;
 use stationmaster::link::session::{
-    Arrival, Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, Session, Slot, Source,
-    Verdict, Wait, WaitId,
+    Arrival, Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, Session, Slot,
+    Source, Verdict, Wait, WaitId,
 };
 
 const INFO: &str = "INFO {\"server_id\":\"S\",\"version\":\"2.15.1\",\"headers\":true,\"max_payload\":1048576,\"jetstream\":true} \r\n";
@@ -135,6 +135,104 @@ fn other_servers_and_a_server_that_goes() {
     assert_eq!(urls, ["10.0.0.1:8080", "10.0.0.2:8080"]);
     talk.says("INFO {\"ldm\":true} \r\n");
     assert!(talk.told().iter().any(|output| matches!(output, Output::Leaving)));
+}
+
+// ---- raw TCP ----------------------------------------------------------------------------------------------------
+
+const TLS_INFO: &str = "INFO {\"headers\":true,\"max_payload\":1048576,\"tls_required\":true,\"nonce\":\"n\"} \r\n";
+const TLS_POSSIBLE: &str = "INFO {\"headers\":true,\"max_payload\":1048576,\"tls_available\":true} \r\n";
+
+fn anna() -> Login {
+    Login { username: Some("anna".into()), password: Some("secret".into()), ..Login::default() }
+}
+
+#[test]
+fn tls_after_info() {
+    for (encryption, info) in
+        [(Encryption::OnDemand, TLS_INFO), (Encryption::Required, TLS_INFO), (Encryption::Required, TLS_POSSIBLE)]
+    {
+        for cut in 0..info.len() {
+            let mut talk = Talk::new();
+            talk.open_raw(&anna(), encryption);
+            talk.says(&info[..cut]);
+            talk.says(&info[cut..]);
+            assert!(matches!(talk.told()[..], [Output::Encrypt]), "{encryption:?} {info} cut at {cut}");
+            assert_eq!(talk.written(), "", "nothing before TLS");
+            assert_eq!(talk.session.deadline(), None);
+            let now = talk.now;
+            talk.session.handle(now, Input::Encrypted, &mut talk.out);
+            let written = talk.written();
+            assert!(written.starts_with("CONNECT ") && written.contains("secret"), "{written}");
+            talk.says("PONG\r\n");
+            assert!(matches!(talk.told()[..], [Output::Up]), "the server does not greet again");
+        }
+    }
+}
+
+#[test]
+fn plain_where_plain_is_asked_for_and_the_sockets_own_tls() {
+    for (encryption, info) in
+        [(Encryption::OnDemand, INFO), (Encryption::OnDemand, TLS_POSSIBLE), (Encryption::Settled, TLS_INFO)]
+    {
+        let mut talk = Talk::new();
+        talk.open_raw(&Login::default(), encryption);
+        talk.says(info);
+        assert_eq!(talk.written(), HELLO, "{encryption:?} {info}");
+        assert!(talk.told().is_empty());
+    }
+}
+
+#[test]
+fn tls_that_is_not_offered_ends_before_the_credentials_leave() {
+    let mut talk = Talk::new();
+    talk.open_raw(&anna(), Encryption::Required);
+    talk.says(INFO);
+    assert_eq!(talk.written(), "");
+    let error = talk.broken();
+    assert_eq!((error.kind, error.retryable), (Kind::ConnectFailed, false));
+}
+
+#[test]
+fn what_is_said_in_plain_after_info_is_not_believed() {
+    for more in ["PONG\r\n", "-ERR 'x'\r\n", "INFO {\"headers\":true} \r\n", "MSG a 1 1\r\nx\r\n"] {
+        let mut talk = Talk::new();
+        talk.open_raw(&anna(), Encryption::OnDemand);
+        talk.says(&format!("{TLS_INFO}{more}"));
+        let told = talk.told();
+        let [Output::Encrypt, Output::Broken(error)] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(error.kind, Kind::Protocol);
+        assert_eq!(talk.written(), "");
+    }
+    // Half a line in plain is not the beginning of an encrypted one.
+    let mut talk = Talk::new();
+    talk.open_raw(&anna(), Encryption::OnDemand);
+    talk.says(&format!("{TLS_INFO}PO"));
+    let now = talk.now;
+    talk.session.handle(now, Input::Encrypted, &mut talk.out);
+    talk.says("PONG\r\n");
+    assert!(matches!(talk.told()[..], [Output::Encrypt, Output::Up]));
+}
+
+#[test]
+fn a_silent_server_is_dialed_again_with_tls_first() {
+    let mut talk = Talk::new();
+    talk.open_raw(&anna(), Encryption::Required);
+    let until = talk.session.deadline().unwrap();
+    assert_eq!(until, talk.now.mono + Millis(150), "a round trip and what INFO may take");
+    talk.passes(149);
+    assert!(talk.told().is_empty());
+    talk.passes(1);
+    assert!(matches!(talk.told()[..], [Output::EncryptFirst]));
+    assert_eq!(talk.session.deadline(), None);
+    talk.says(TLS_INFO);
+    assert_eq!(talk.written(), "", "that socket is given up");
+    talk.open_raw(&anna(), Encryption::Settled);
+    talk.passes(60_000);
+    talk.says(TLS_INFO);
+    assert!(talk.written().contains("secret"));
+    // A server that is waited for without TLS may be as slow as it likes.
+    talk.open_raw(&anna(), Encryption::OnDemand);
+    assert_eq!(talk.session.deadline(), None);
 }
 
 // ---- producing --------------------------------------------------------------------------------------------------
@@ -508,7 +606,13 @@ impl Talk {
     }
 
     fn open(&mut self, login: &Login) {
-        self.session.handle(self.now, Input::Opened { login, secure: false, random: self.random }, &mut self.out);
+        self.open_raw(login, Encryption::Settled);
+    }
+
+    /// The same on a socket of raw TCP, a round trip of 30 ms away.
+    fn open_raw(&mut self, login: &Login, encryption: Encryption) {
+        let input = Input::Opened { login, encryption, took: Millis(30), random: self.random };
+        self.session.handle(self.now, input, &mut self.out);
     }
 
     fn gets(&mut self, bytes: &[u8]) {

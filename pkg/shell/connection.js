@@ -50,7 +50,7 @@ export class Connection extends Unoffered {
     this.#socket = new SocketKeeper(options.socket);
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.factory, options.credentials !== undefined),
+      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined),
     );
     this._calls = new Calls(this);
     this.#end = () => {};

@@ -82,6 +82,10 @@ pub const CREDENTIALS: Millis = Millis(30_000);
 /// A group without a name disappears from the broker this long after its page is gone.
 pub const NAMELESS_GROUP: Millis = Millis(300_000);
 
+/// How much longer than a round trip a server with `tls:` may be silent before it is taken for one that expects TLS
+/// first; one that decides by what comes (`handshake_first: auto`) speaks after 50 ms.
+pub const TLS_FIRST: Millis = Millis(120);
+
 /// Entries kept for a slow reader of `status()` and `tap()`.
 pub const FEED_ENTRIES: u32 = 1000;
 

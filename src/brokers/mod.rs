@@ -108,6 +108,16 @@ impl Kind {
         }
     }
 
+    /// The port of its raw TCP, where a URL names none.
+    pub fn tcp_port(self) -> u16 {
+        match self {
+            Kind::Memphis => 6666,
+            Kind::RabbitMq => 5552,
+            Kind::KubeMq => 50_000,
+            Kind::Nats | Kind::Memory => 4222,
+        }
+    }
+
     /// Station names may have capitals.
     pub fn capitals(self) -> bool {
         self == Kind::Nats

@@ -16,6 +16,7 @@ use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Input, Login, Output, Session, Source, WaitId};
+use crate::link::url::Url;
 use crate::link::waits::Waits;
 use crate::runtime::{Event, Facts};
 use std::collections::VecDeque;
@@ -27,11 +28,15 @@ pub enum Deed {
     Dial {
         /// Its generation.
         generation: u32,
-        /// Where to; empty for a broker inside this package.
-        url: String,
+        /// Where to; `None` for a broker inside this package.
+        url: Option<Url>,
+        /// Encrypt it before its first byte.
+        encrypted: bool,
     },
+    /// Encrypt it.
+    Encrypt(u32),
     /// Close it.
-    HangUp,
+    HangUp(u32),
     /// Run an operation.
     Do(Todo),
 }
@@ -131,6 +136,11 @@ impl Connection {
         self.machine.is_up()
     }
 
+    /// The number of the present socket.
+    pub fn generation(&self) -> u32 {
+        self.machine.generation()
+    }
+
     /// Why nothing can be begun any more, if so.
     pub fn check_open(&self) -> Result<(), Error> {
         match &self.over {
@@ -179,10 +189,15 @@ impl Connection {
         let mut chunk: &[u8] = &[];
         match event {
             Event::Opened { generation } => {
-                if self.machine.opened(generation) {
-                    let secure = self.machine.url().is_some_and(|url| url.secure);
+                if let Some((encryption, took)) = self.machine.opened(now.mono, generation) {
                     let login = self.login.clone();
-                    self.session.handle(now, Input::Opened { login: &login, secure, random }, &mut self.outbox);
+                    let input = Input::Opened { login: &login, encryption, took, random };
+                    self.session.handle(now, input, &mut self.outbox);
+                }
+            }
+            Event::Encrypted { generation } => {
+                if self.machine.heard(now.mono, generation) {
+                    self.session.handle(now, Input::Encrypted, &mut self.outbox);
                 }
             }
             Event::Chunk { generation, bytes } => {
@@ -325,6 +340,8 @@ impl Connection {
             Output::Up => {
                 self.machine.ready(now.mono);
             }
+            Output::Encrypt => self.deeds.push_back(Deed::Encrypt(self.machine.generation())),
+            Output::EncryptFirst => self.machine.encrypt_first(now.mono),
             Output::Broken(error) => self.machine.broken(now.mono, error, dice, facts.offline),
             Output::Alive => {
                 if let Some(closing) = &mut self.watchers.closing {
@@ -365,15 +382,15 @@ impl Connection {
     fn act(&mut self, now: Now, act: Act) {
         match act {
             Act::Ask { attempt, reason } => self.turn.rows.push(Row::Ask { attempt, reason }),
-            Act::Dial { generation, url } => {
+            Act::Dial { generation, url, encrypted } => {
                 self.outbox.clear();
-                let url = if self.inside { String::new() } else { url.text };
-                self.deeds.push_back(Deed::Dial { generation, url });
+                let url = (!self.inside).then_some(url);
+                self.deeds.push_back(Deed::Dial { generation, url, encrypted });
             }
-            Act::HangUp => {
+            Act::HangUp(generation) => {
                 self.session.handle(now, Input::Closed, &mut self.outbox);
                 self.outbox.clear();
-                self.deeds.push_back(Deed::HangUp);
+                self.deeds.push_back(Deed::HangUp(generation));
             }
             Act::Probe => self.session.probe(now, &mut self.outbox),
             Act::Up { url, attempt } => {

@@ -15,7 +15,7 @@ use crate::base::value::JsonReader;
 use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Reply, Request, WaitId};
-use crate::runtime::{Event, Facts, Runtime, Task};
+use crate::runtime::{Dial, Event, Facts, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
@@ -181,13 +181,16 @@ impl Driver {
             let deed = self.core.borrow_mut().poll();
             match deed {
                 None => break,
-                Some(Deed::Dial { generation, url }) if url.is_empty() => {
+                Some(Deed::Dial { generation, url: None, .. }) => {
                     let facts = self.runtime.facts();
                     let random = self.random();
                     self.core.borrow_mut().handle(self.now(), Event::Opened { generation }, false, random, facts);
                 }
-                Some(Deed::Dial { generation, url }) => self.runtime.dial(generation, &url),
-                Some(Deed::HangUp) => self.runtime.hang_up(),
+                Some(Deed::Dial { generation, url: Some(url), encrypted }) => {
+                    self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+                }
+                Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
+                Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
             }
         }
@@ -226,8 +229,9 @@ impl Driver {
             return;
         }
         let bytes = core.outbox.take(self.spare.take());
+        let generation = core.generation();
         drop(core);
-        self.runtime.send(&bytes);
+        self.runtime.send(generation, &bytes);
         self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });
     }
 

@@ -276,8 +276,8 @@ fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url
     let mut urls = Vec::new();
     let mut name = String::new();
     for text in texts {
-        let (scheme, url) = Url::parse(&text, broker.port())?;
-        match (scheme, memory) {
+        let url = Url::parse(&text, broker.tcp_port())?;
+        match (url.scheme, memory) {
             (Scheme::Memory, true) => {
                 if !url.text.is_empty() {
                     check_name("memory broker", &url.text, false)?;
@@ -287,9 +287,6 @@ fn urls(broker: Broker, read: &Reader<'_>, secure_page: bool) -> Result<(Vec<Url
             (Scheme::Memory, false) | (_, true) => {
                 let hint = "broker \"memory\" goes with memory: or memory:NAME, and memory: with nothing else.";
                 return Err(Error::argument(format!("the url \"{text}\" does not fit the broker")).hint(hint));
-            }
-            (Scheme::Tcp, _) => {
-                return Err(Error::new(Kind::NotSupported, "tcp: and tls: are not offered yet").hint(LATER));
             }
             _ => {}
         }
@@ -604,11 +601,7 @@ mod tests {
         ] {
             assert_eq!(kind(connect(&json(text), false, false)), Kind::InvalidArgument, "{text}");
         }
-        for text in [
-            r#"{"broker":"rabbitmq","url":"ws://a"}"#,
-            r#"{"broker":"nats","url":"tcp://a"}"#,
-            r#"{"broker":"nats","url":"ws://a","vhost":"x"}"#,
-        ] {
+        for text in [r#"{"broker":"rabbitmq","url":"ws://a"}"#, r#"{"broker":"nats","url":"ws://a","vhost":"x"}"#] {
             assert_eq!(kind(connect(&json(text), false, false)), Kind::NotSupported, "{text}");
         }
         let written = r#"{"broker":"nats","url":"ws://a","accountId":1,"vhost":"/","domain":"","inboxPrefix":"_INBOX","maxReconnect":-1}"#;

@@ -118,21 +118,24 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions; `live` gets every
-    /// socket that is used, to be closed if the wasm cannot do it any more.
+    /// socket that is used, to be closed if the wasm cannot do it any more; `open` opens all but the platform's WebSocket,
+    /// and with `own` those as well.
     #[wasm_bindgen(constructor)]
     pub fn new(
         given: &JsValue,
         turn: Function,
         guard: Function,
         live: Function,
-        socket: JsValue,
+        open: Function,
+        own: bool,
         asks: bool,
     ) -> Result<Engine, JsValue> {
-        let runtime = WebRuntime::new(Hooks { guard, live, socket });
+        let runtime = WebRuntime::new(Hooks { guard, live, open, own });
         let facts = runtime.facts();
         let read = || -> Result<options::Connect, Error> {
-            let options = options::connect(&values::options(given)?, asks, facts.secure_page)?;
-            for url in &options.plan.urls {
+            let mut options = options::connect(&values::options(given)?, asks, facts.secure_page)?;
+            for url in &mut options.plan.urls {
+                url.own_socket = own;
                 if options.broker != brokers::Kind::Memory {
                     url.check_page(facts)?;
                 }

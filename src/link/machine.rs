@@ -11,6 +11,7 @@
 //!
 //! Knows no broker and does no I/O: it says what is to be done by [`Machine::poll`].
 
+use super::session::Encryption;
 use super::url::Url;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -89,9 +90,11 @@ pub enum Act {
         generation: u32,
         /// Where to.
         url: Url,
+        /// The broker waits for us: encrypt before the first byte.
+        encrypted: bool,
     },
-    /// Close the socket.
-    HangUp,
+    /// Close the socket of this generation.
+    HangUp(u32),
     /// Send a probe.
     Probe,
     /// The link works.
@@ -131,6 +134,8 @@ pub struct Machine {
     plan: Plan,
     state: State,
     generation: u32,
+    /// When the present socket was dialed, and whether it was to be encrypted before its first byte.
+    dialed: (Time, bool),
     /// Addresses the broker told, after the user's own.
     learned: Vec<Url>,
     turn: usize,
@@ -153,6 +158,7 @@ impl Machine {
             plan,
             state: State::Idle,
             generation: 0,
+            dialed: (Time(0), false),
             learned: Vec::new(),
             turn: 0,
             attempt: 0,
@@ -241,14 +247,23 @@ impl Machine {
         }
     }
 
-    /// The socket is open. False if it is not the present one.
-    pub fn opened(&mut self, generation: u32) -> bool {
+    /// The socket is open: who encrypts it, and how long the dial took. `None` if it is not the present one.
+    pub fn opened(&mut self, now: Time, generation: u32) -> Option<(Encryption, Millis)> {
         match self.state {
             State::Opening { deadline } if generation == self.generation => {
                 self.state = State::Greeting { deadline };
-                true
+                let (dialed, encrypted) = self.dialed;
+                self.url().map(|url| (url.encryption(encrypted), now.since(dialed)))
             }
-            _ => false,
+            _ => None,
+        }
+    }
+
+    /// The broker waits for us to encrypt: the same address again, within the same time limit.
+    pub fn encrypt_first(&mut self, now: Time) {
+        if let State::Greeting { deadline } = self.state {
+            self.drop_socket();
+            self.open(now, deadline, true);
         }
     }
 
@@ -322,7 +337,7 @@ impl Machine {
             }
             State::Opening { .. } => {
                 let error = Error::new(Kind::ConnectFailed, "no connection within the time limit")
-                    .hint("Is the host right, is the broker's WebSocket listener on, and is timeoutMs long enough?");
+                    .hint("Is the host right, does the broker listen there (a page needs its WebSocket listener), and is timeoutMs long enough?");
                 self.broken(now, error, random, offline);
             }
             State::Greeting { .. } => {
@@ -330,7 +345,7 @@ impl Machine {
                     Kind::ConnectFailed,
                     "a connection was made, but the broker did not log us in within the time limit",
                 )
-                .hint("Is this the broker's WebSocket listener? timeoutMs covers socket, handshake and login.");
+                .hint("Is this a listener of the broker for that kind of URL? A server that expects TLS first needs tls:. timeoutMs covers socket, handshake and login.");
                 self.broken(now, error, random, offline);
             }
             State::Waiting { .. } => self.begin(now),
@@ -367,7 +382,7 @@ impl Machine {
 
     /// The broker named other addresses.
     pub fn learn(&mut self, hosts: &[String]) {
-        let Some(own) = self.plan.urls.get(self.turn).or(self.plan.urls.first()).cloned() else { return };
+        let Some(own) = self.url().cloned() else { return };
         if !self.plan.urls.iter().all(|url| url.plain_path) {
             return;
         }
@@ -416,16 +431,21 @@ impl Machine {
     }
 
     fn dial(&mut self, now: Time) {
+        self.open(now, now + self.plan.limit, false);
+    }
+
+    fn open(&mut self, now: Time, deadline: Time, encrypted: bool) {
         self.generation = self.generation.wrapping_add(1);
-        self.state = State::Opening { deadline: now + self.plan.limit };
+        self.dialed = (now, encrypted);
+        self.state = State::Opening { deadline };
         if let Some(url) = self.url().cloned() {
-            self.acts.push_back(Act::Dial { generation: self.generation, url });
+            self.acts.push_back(Act::Dial { generation: self.generation, url, encrypted });
         }
     }
 
     fn drop_socket(&mut self) {
         self.pulse = Pulse::Quiet;
-        self.acts.push_back(Act::HangUp);
+        self.acts.push_back(Act::HangUp(self.generation));
     }
 
     fn next_url(&mut self) {
@@ -511,7 +531,7 @@ mod tests {
     use super::*;
 
     fn url(text: &str) -> Url {
-        Url::parse(text, 8080).unwrap().1
+        Url::parse(text, 4222).unwrap()
     }
 
     fn plan(urls: &[&str]) -> Plan {
@@ -533,7 +553,7 @@ mod tests {
     fn up(urls: &[&str]) -> Machine {
         let mut machine = Machine::new(plan(urls));
         machine.start(Time(0));
-        assert!(machine.opened(1));
+        assert!(machine.opened(Time(5), 1).is_some());
         machine.ready(Time(10));
         acts(&mut machine);
         assert!(machine.is_up());
@@ -551,8 +571,8 @@ mod tests {
         machine.broken(Time(5), Error::new(Kind::ConnectFailed, "a"), 0, false);
         machine.broken(Time(9), Error::new(Kind::ConnectFailed, "b"), 0, false);
         let seen = acts(&mut machine);
-        assert!(matches!(&seen[0], Act::Dial { generation: 1, url } if url.text == "ws://a"));
-        assert!(matches!(&seen[2], Act::Dial { generation: 2, url } if url.text == "ws://b"));
+        assert!(matches!(&seen[0], Act::Dial { generation: 1, url, .. } if url.text == "ws://a"));
+        assert!(matches!(&seen[2], Act::Dial { generation: 2, url, .. } if url.text == "ws://b"));
         assert!(matches!(seen.last(), Some(Act::Over(Some(error))) if error.text == "b"));
     }
 
@@ -560,7 +580,7 @@ mod tests {
     fn one_deadline_over_socket_and_login() {
         let mut machine = Machine::new(plan(&["ws://a"]));
         machine.start(Time(0));
-        machine.opened(1);
+        machine.opened(Time(0), 1);
         assert_eq!(machine.deadline(), Some(Time(2000)));
         machine.tick(Time(2000), false, 0, false);
         assert!(matches!(machine.state(), State::Failed(error) if error.kind == Kind::ConnectFailed));
@@ -574,7 +594,7 @@ mod tests {
         assert_eq!(acts(&mut machine), [Act::Probe, Act::Probe]);
         assert!(machine.is_up());
         machine.tick(Time(60_010), false, 0, false);
-        assert!(matches!(acts(&mut machine)[..], [Act::HangUp, Act::Down(_), Act::Retry { attempt: 1, .. }]));
+        assert!(matches!(acts(&mut machine)[..], [Act::HangUp(_), Act::Down(_), Act::Retry { attempt: 1, .. }]));
     }
 
     #[test]
@@ -595,7 +615,7 @@ mod tests {
         machine.tick(Time(502_000), false, 0, false);
         let seen = acts(&mut machine);
         assert!(
-            matches!(seen[..], [Act::HangUp, Act::Down(_), Act::Retry { pause: Millis(0), .. }, Act::Dial { .. }]),
+            matches!(seen[..], [Act::HangUp(_), Act::Down(_), Act::Retry { pause: Millis(0), .. }, Act::Dial { .. }]),
             "{seen:?}"
         );
     }
@@ -636,7 +656,7 @@ mod tests {
         machine.broken(Time(20), lost(), 0, false);
         assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 2, .. })));
         machine.tick(Time(20), false, 0, false);
-        machine.opened(2);
+        machine.opened(Time(0), 2);
         machine.ready(Time(30));
         machine.broken(Time(6000), lost(), 0, false);
         assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 1, .. })));
@@ -658,7 +678,7 @@ mod tests {
         assert_eq!(acts(&mut machine), [Act::Ask { attempt: 1, reason: None }]);
         machine.credentials(Time(40), Ok(()), 0, false);
         assert_eq!(machine.deadline(), Some(Time(2040)), "the dial has its own time");
-        machine.opened(1);
+        machine.opened(Time(0), 1);
         machine.ready(Time(50));
         machine.broken(Time(60), lost(), 0, false);
         machine.tick(Time(60), false, 0, false);
@@ -679,5 +699,24 @@ mod tests {
         assert!(matches!(acts(&mut machine).last(), Some(Act::Dial { url, .. }) if url.text == "ws://a:1"));
         machine.leave(Time(5001));
         assert!(machine.learned.is_empty());
+    }
+
+    #[test]
+    fn a_broker_that_waits_for_tls_is_dialed_again_within_the_same_limit() {
+        let mut machine = Machine::new(plan(&["tls://a"]));
+        machine.start(Time(0));
+        assert_eq!(machine.opened(Time(30), 1), Some((Encryption::Required, Millis(30))));
+        acts(&mut machine);
+        machine.encrypt_first(Time(160));
+        assert!(matches!(acts(&mut machine)[..], [Act::HangUp(1), Act::Dial { generation: 2, encrypted: true, .. }]));
+        assert_eq!(machine.deadline(), Some(Time(2000)));
+        assert_eq!(machine.opened(Time(190), 2), Some((Encryption::Settled, Millis(30))));
+        machine.ready(Time(200));
+        machine.broken(Time(300), lost(), 0, false);
+        machine.tick(Time(300), false, 0, false);
+        assert!(
+            matches!(acts(&mut machine).last(), Some(Act::Dial { encrypted: false, .. })),
+            "the next may be another"
+        );
     }
 }

@@ -133,6 +133,17 @@ pub struct Login {
     pub name: Option<String>,
 }
 
+/// Who encrypts a link, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Nobody, or the socket itself: nothing is left to do.
+    Settled,
+    /// The session asks for it where the broker wants it (`tcp:`).
+    OnDemand,
+    /// Nothing of ours may leave before it (`tls:`).
+    Required,
+}
+
 /// What happens to a session.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
@@ -140,11 +151,15 @@ pub enum Input<'a> {
     Opened {
         /// Credentials of this dial.
         login: &'a Login,
-        /// The socket itself is encrypted.
-        secure: bool,
+        /// Who encrypts the link.
+        encryption: Encryption,
+        /// How long the dial took: a round trip at least.
+        took: Millis,
         /// Fresh random bytes.
         random: [u8; 8],
     },
+    /// What [`Output::Encrypt`] asked for is done: everything from here on is encrypted.
+    Encrypted,
     /// Bytes from the broker, cut anywhere.
     Chunk(&'a [u8]),
     /// The socket is gone.
@@ -199,6 +214,10 @@ pub struct Arrival {
 pub enum Output {
     /// Logged in: everything may go out now.
     Up,
+    /// Encrypt the socket now; [`Input::Encrypted`] follows.
+    Encrypt,
+    /// The broker waits for us to begin: dial again, and encrypt before the first byte.
+    EncryptFirst,
     /// This link is over; `error.retryable` says whether dialing again may help.
     Broken(Error),
     /// An answer to [`Session::probe`].

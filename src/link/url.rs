@@ -2,6 +2,7 @@
 
 use crate::base::bytes::find;
 use crate::base::error::{Error, Kind};
+use crate::link::session::Encryption;
 use crate::runtime::Facts;
 
 /// A broker's address.
@@ -9,8 +10,12 @@ use crate::runtime::Facts;
 pub struct Url {
     /// As it is dialed.
     pub text: String,
-    /// The socket itself is encrypted.
-    pub secure: bool,
+    /// What kind of socket.
+    pub scheme: Scheme,
+    /// The name that the certificate has to bear where it is not the host of the address; else empty.
+    pub name: String,
+    /// The application opens the socket itself: `tls:` comes encrypted.
+    pub own_socket: bool,
     /// The path is `/` or missing: other nodes of a cluster may be reached the same way (jetstream.md section 1.2).
     pub plain_path: bool,
 }
@@ -22,30 +27,32 @@ pub enum Scheme {
     Ws,
     /// `wss:`
     Wss,
-    /// `tcp:` or `tls:`
+    /// `tcp:`
     Tcp,
+    /// `tls:`
+    Tls,
     /// `memory:`
     Memory,
 }
 
 impl Url {
-    /// Read a URL; `port` is used where the text names none.
-    pub fn parse(text: &str, port: u16) -> Result<(Scheme, Url), Error> {
+    /// Read a URL; `port` is used for `tcp:` and `tls:` where the text names none.
+    pub fn parse(text: &str, port: u16) -> Result<Url, Error> {
         let wrong = |what: &str| {
             Error::argument(format!("the url \"{}\" {what}", masked(text)))
                 .hint("Give a URL such as ws://localhost:8080 or wss://broker.example.com/nats.")
         };
         if let Some(name) = text.strip_prefix("memory:") {
             let name = name.trim_start_matches('/');
-            let url = Url { text: name.into(), secure: false, plain_path: false };
-            return Ok((Scheme::Memory, url));
+            return Ok(Url { plain_path: false, ..Url::new(name.into(), Scheme::Memory) });
         }
         let at = find(text, "://").ok_or_else(|| wrong("has no scheme"))?;
         let (scheme, rest) = (text.get(..at).unwrap_or_default(), text.get(at.saturating_add(3)..).unwrap_or_default());
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "ws" => Scheme::Ws,
             "wss" => Scheme::Wss,
-            "tcp" | "tls" => Scheme::Tcp,
+            "tcp" => Scheme::Tcp,
+            "tls" => Scheme::Tls,
             "http" | "https" => return Err(wrong("is an HTTP address; this broker is reached by ws: or wss:")),
             _ => return Err(wrong("has a scheme that is not known")),
         };
@@ -65,6 +72,11 @@ impl Url {
         {
             return Err(wrong("has no host, or one that is not allowed"));
         }
+        let raw = matches!(scheme, Scheme::Tcp | Scheme::Tls);
+        let plain_path = matches!(path, "" | "/");
+        if raw && !plain_path {
+            return Err(wrong("has a path, which raw TCP knows nothing of"));
+        }
         let port = match digits {
             None => port,
             Some(digits) => match digits.parse::<u16>() {
@@ -72,34 +84,79 @@ impl Url {
                 _ => return Err(wrong("has a port that is not a number from 1 to 65535")),
             },
         };
-        let secure = scheme == Scheme::Wss;
-        let word = if secure { "wss" } else { "ws" };
-        // A URL that names no port means the scheme's own (80, 443); a bare host option gets the broker's.
+        let word = scheme.word();
+        // A WebSocket URL that names no port means the scheme's own (80, 443); a bare host option gets the broker's.
         let text = match digits {
-            None if scheme != Scheme::Tcp => format!("{word}://{host}{path}"),
-            _ => format!("{word}://{host}:{port}{path}"),
+            _ if raw => format!("{word}://{host}:{port}"),
+            None => format!("{word}://{host}{path}"),
+            Some(_) => format!("{word}://{host}:{port}{path}"),
         };
-        Ok((scheme, Url { text, secure, plain_path: matches!(path, "" | "/") }))
+        Ok(Url { plain_path, ..Url::new(text, scheme) })
+    }
+
+    fn new(text: String, scheme: Scheme) -> Url {
+        Url { text, scheme, name: String::new(), own_socket: false, plain_path: true }
+    }
+
+    /// Who encrypts, and when. `first`: the socket was opened to be encrypted before its first byte.
+    pub fn encryption(&self, first: bool) -> Encryption {
+        match self.scheme {
+            Scheme::Tcp => Encryption::OnDemand,
+            Scheme::Tls if !first && !self.own_socket => Encryption::Required,
+            _ => Encryption::Settled,
+        }
+    }
+
+    /// Its host.
+    fn host(&self) -> &str {
+        let rest = find(&self.text, "://").and_then(|at| self.text.get(at.saturating_add(3)..)).unwrap_or_default();
+        split_port(rest.split(['/', '?']).next().unwrap_or_default()).0
     }
 
     /// Another node of the same cluster, reached the same way.
     pub fn sibling(&self, host_port: &str) -> Url {
-        let word = if self.secure { "wss" } else { "ws" };
-        Url { text: format!("{word}://{host_port}"), secure: self.secure, plain_path: true }
+        let mut url = Url::new(format!("{}://{host_port}", self.scheme.word()), self.scheme);
+        url.own_socket = self.own_socket;
+        // Servers tell addresses; their certificates bear the name that the user knows them by.
+        if is_address(url.host()) {
+            url.name = if !self.name.is_empty() {
+                self.name.clone()
+            } else if is_address(self.host()) {
+                String::new()
+            } else {
+                self.host().into()
+            };
+        }
+        url
     }
 
     /// A page loaded over TLS may not open plain sockets, but for loopback hosts.
     pub fn check_page(&self, facts: Facts) -> Result<(), Error> {
-        let host =
-            self.text.strip_prefix("ws://").map(|rest| split_port(rest.split(['/', '?']).next().unwrap_or_default()).0);
-        match host {
-            Some(host) if facts.secure_page && !is_loopback(host) => {
+        match self.scheme {
+            Scheme::Ws if facts.secure_page && !is_loopback(self.host()) => {
                 Err(Error::new(Kind::InvalidArgument, format!("a page loaded over TLS may not open {}", self.text))
                     .hint("Use a wss: URL; the broker's WebSocket listener needs TLS, or a proxy in front of it."))
             }
             _ => Ok(()),
         }
     }
+}
+
+impl Scheme {
+    fn word(self) -> &'static str {
+        match self {
+            Scheme::Ws => "ws",
+            Scheme::Wss => "wss",
+            Scheme::Tcp => "tcp",
+            Scheme::Tls => "tls",
+            Scheme::Memory => "memory",
+        }
+    }
+}
+
+/// A number, no name.
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Host and port of an authority; the host keeps the brackets of an IPv6 address.
@@ -129,22 +186,23 @@ fn masked(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<(Scheme, Url), Error> {
-        Url::parse(text, 8080)
+    fn parse(text: &str) -> Result<Url, Error> {
+        Url::parse(text, 4222)
     }
 
     #[test]
     fn reads_what_is_right() {
-        let (scheme, url) = parse("ws://localhost:9222").unwrap();
-        assert_eq!((scheme, url.text.as_str(), url.plain_path), (Scheme::Ws, "ws://localhost:9222", true));
-        let (scheme, url) = parse("WSS://broker.example.com/nats?x=1").unwrap();
-        assert_eq!((scheme, url.text.as_str()), (Scheme::Wss, "wss://broker.example.com/nats?x=1"));
-        assert!(url.secure && !url.plain_path);
-        assert_eq!(parse("ws://[::1]:80/").unwrap().1.text, "ws://[::1]:80/");
-        assert_eq!(
-            parse("memory:tests").unwrap(),
-            (Scheme::Memory, Url { text: "tests".into(), secure: false, plain_path: false })
-        );
+        let url = parse("ws://localhost:9222").unwrap();
+        assert_eq!((url.scheme, url.text.as_str(), url.plain_path), (Scheme::Ws, "ws://localhost:9222", true));
+        let url = parse("WSS://broker.example.com/nats?x=1").unwrap();
+        assert_eq!((url.scheme, url.text.as_str()), (Scheme::Wss, "wss://broker.example.com/nats?x=1"));
+        assert!(!url.plain_path);
+        assert_eq!(parse("ws://[::1]:80/").unwrap().text, "ws://[::1]:80/");
+        let url = parse("memory:tests").unwrap();
+        assert_eq!((url.scheme, url.text.as_str()), (Scheme::Memory, "tests"));
+        let url = parse("tcp://broker.example.com/").unwrap();
+        assert_eq!((url.scheme, url.text.as_str()), (Scheme::Tcp, "tcp://broker.example.com:4222"));
+        assert_eq!(parse("TLS://[::1]:7").unwrap().text, "tls://[::1]:7");
     }
 
     #[test]
@@ -161,6 +219,8 @@ mod tests {
             "ws://a:70000",
             "ws://a:x",
             "ws://a/#f",
+            "tcp://a/nats",
+            "tls://a:0",
         ] {
             let error = parse(text).unwrap_err();
             assert_eq!(error.kind, Kind::InvalidArgument, "{text}");
@@ -173,9 +233,31 @@ mod tests {
     #[test]
     fn a_tls_page_needs_wss() {
         let page = Facts { secure_page: true, ..Facts::default() };
-        assert!(parse("ws://example.com").unwrap().1.check_page(page).is_err());
-        assert!(parse("wss://example.com").unwrap().1.check_page(page).is_ok());
-        assert!(parse("ws://127.0.0.1:8080").unwrap().1.check_page(page).is_ok());
-        assert!(parse("ws://example.com").unwrap().1.check_page(Facts::default()).is_ok());
+        assert!(parse("ws://example.com").unwrap().check_page(page).is_err());
+        assert!(parse("wss://example.com").unwrap().check_page(page).is_ok());
+        assert!(parse("ws://127.0.0.1:8080").unwrap().check_page(page).is_ok());
+        assert!(parse("ws://example.com").unwrap().check_page(Facts::default()).is_ok());
+    }
+
+    #[test]
+    fn who_encrypts() {
+        let encryption = |text: &str, first| parse(text).unwrap().encryption(first);
+        assert_eq!(encryption("ws://a", false), Encryption::Settled);
+        assert_eq!(encryption("wss://a", false), Encryption::Settled);
+        assert_eq!(encryption("tcp://a", false), Encryption::OnDemand);
+        assert_eq!(encryption("tls://a", false), Encryption::Required);
+        assert_eq!(encryption("tls://a", true), Encryption::Settled);
+        let own = Url { own_socket: true, ..parse("tls://a").unwrap() };
+        assert_eq!(own.encryption(false), Encryption::Settled);
+    }
+
+    #[test]
+    fn an_address_is_checked_against_the_name_that_the_user_knows() {
+        let own = parse("tls://broker.example.com:4222").unwrap();
+        let sibling = own.sibling("10.0.0.2:4222");
+        assert_eq!((sibling.text.as_str(), sibling.name.as_str()), ("tls://10.0.0.2:4222", "broker.example.com"));
+        assert_eq!(sibling.sibling("[fe80::1]:4222").name, "broker.example.com");
+        assert_eq!(own.sibling("two.example.com:4222").name, "");
+        assert_eq!(parse("tls://10.0.0.1").unwrap().sibling("10.0.0.2:4222").name, "");
     }
 }

@@ -25,8 +25,19 @@ pub struct Facts {
     pub secure_page: bool,
     /// The platform says there is no network, or the page is frozen.
     pub offline: bool,
-    /// There is a WebSocket, of the platform's own or from the application.
-    pub web_socket: bool,
+}
+
+/// A socket to be opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Dial<'a> {
+    /// Its number: later dials have higher ones.
+    pub generation: u32,
+    /// Where to.
+    pub url: &'a str,
+    /// The name that a certificate has to bear; empty for the host of the URL.
+    pub name: &'a str,
+    /// Raw TCP is encrypted before its first byte.
+    pub encrypted: bool,
 }
 
 /// The outside world, as one connection sees it.
@@ -39,12 +50,14 @@ pub trait Runtime {
     fn facts(&self) -> Facts;
     /// The platform's JSON parser.
     fn json(&self) -> JsonReader;
-    /// Open a socket. What becomes of it comes back as an event with this generation.
-    fn dial(&self, generation: u32, url: &str);
-    /// Send on the open socket. The bytes are copied before this returns.
-    fn send(&self, bytes: &[u8]);
-    /// Close the socket, whatever state it is in; none of its events come any more.
-    fn hang_up(&self);
+    /// Open a socket beside those that are open. What becomes of it comes back as an event with this generation.
+    fn dial(&self, dial: Dial<'_>);
+    /// Send on an open socket. The bytes are copied before this returns.
+    fn send(&self, generation: u32, bytes: &[u8]);
+    /// Encrypt an open socket of raw TCP: [`Event::Encrypted`] or [`Event::Closed`] follows.
+    fn encrypt(&self, generation: u32);
+    /// Close a socket, whatever state it is in; none of its events come any more.
+    fn hang_up(&self, generation: u32);
     /// Have the one timer fire at this moment, or not at all.
     fn arm(&self, at: Option<Time>);
     /// Have the end of this turn announced.
@@ -58,6 +71,11 @@ pub trait Runtime {
 pub enum Event<'a> {
     /// The socket is open.
     Opened {
+        /// Of which dial.
+        generation: u32,
+    },
+    /// What [`Runtime::encrypt`] asked for is done.
+    Encrypted {
         /// Of which dial.
         generation: u32,
     },

@@ -11,7 +11,7 @@ mod world;
 pub use random::Random;
 pub use world::{Host, Network, Said, World};
 
-use super::{Facts, Runtime, Task};
+use super::{Dial, Facts, Runtime, Task};
 use crate::base::time::{Now, Time};
 use crate::base::value::JsonReader;
 use std::cell::RefCell;
@@ -116,16 +116,20 @@ impl Runtime for SimRuntime {
         self.inner.borrow().json
     }
 
-    fn dial(&self, generation: u32, url: &str) {
-        self.inner.borrow_mut().dial(self.port, generation, url);
+    fn dial(&self, dial: Dial<'_>) {
+        self.inner.borrow_mut().dial(self.port, dial.generation, dial.url);
     }
 
-    fn send(&self, bytes: &[u8]) {
-        self.inner.borrow_mut().send(self.port, bytes);
+    fn send(&self, generation: u32, bytes: &[u8]) {
+        self.inner.borrow_mut().send(self.port, generation, bytes);
     }
 
-    fn hang_up(&self) {
-        self.inner.borrow_mut().hang_up(self.port);
+    fn encrypt(&self, generation: u32) {
+        self.inner.borrow_mut().encrypt(self.port, generation);
+    }
+
+    fn hang_up(&self, generation: u32) {
+        self.inner.borrow_mut().hang_up(self.port, generation);
     }
 
     fn arm(&self, at: Option<Time>) {
@@ -201,6 +205,7 @@ mod tests {
         world.attach(&runtime, move |event| {
             let text = match event {
                 Event::Opened { generation } => format!("opened {generation}"),
+                Event::Encrypted { generation } => format!("encrypted {generation}"),
                 Event::Chunk { bytes, .. } => format!("{}", String::from_utf8_lossy(bytes)),
                 Event::Closed { generation, .. } => format!("closed {generation}"),
                 Event::Timer => format!("timer {}", clock.now().mono.0),
@@ -212,16 +217,20 @@ mod tests {
         Stage { world, runtime, log, echo }
     }
 
+    fn dial(runtime: &SimRuntime, generation: u32, url: &str) {
+        runtime.dial(Dial { generation, url, name: "", encrypted: false });
+    }
+
     #[test]
     fn a_dial_an_answer_and_a_turn() {
         let Stage { world, runtime, log, .. } = stage(1, Network::default());
-        runtime.dial(1, "ws://echo/x");
+        dial(&runtime, 1, "ws://echo/x");
         runtime.defer();
         world.run_for(Millis(10));
-        runtime.send(b"one");
+        runtime.send(1, b"one");
         runtime.arm(Some(Time(runtime.now().mono.0 + 500)));
         world.run_for(Millis(1000));
-        runtime.send(b"bye");
+        runtime.send(1, b"bye");
         world.run_for(Millis(10));
         let timer = format!("timer {}", 1_000_510);
         assert_eq!(*log.borrow(), ["deferred", "opened 1", "hello", "one", &timer, "closed 1"]);
@@ -231,7 +240,7 @@ mod tests {
     #[test]
     fn nobody_listens() {
         let Stage { world, runtime, log, .. } = stage(1, Network::default());
-        runtime.dial(7, "ws://elsewhere");
+        dial(&runtime, 7, "ws://elsewhere");
         world.run_for(Millis(10));
         assert_eq!(*log.borrow(), ["closed 7"]);
     }
@@ -239,10 +248,10 @@ mod tests {
     #[test]
     fn half_a_link_is_silent_and_a_cut_one_tells_both() {
         let Stage { world, runtime, log, echo } = stage(3, Network::default());
-        runtime.dial(1, "ws://echo");
+        dial(&runtime, 1, "ws://echo");
         world.run_for(Millis(10));
         world.half_open(&runtime);
-        runtime.send(b"lost");
+        runtime.send(1, b"lost");
         world.run_for(Millis(60_000));
         assert_eq!(*log.borrow(), ["opened 1", "hello"]);
         world.cut(&runtime);
@@ -254,10 +263,10 @@ mod tests {
     #[test]
     fn chunks_are_cut_but_whole_and_in_order() {
         let Stage { world, runtime, log, .. } = stage(5, Network { latency: (0, 9), cuts: 900, ..Network::default() });
-        runtime.dial(1, "ws://echo");
+        dial(&runtime, 1, "ws://echo");
         world.run_for(Millis(100));
         for text in ["abcdefghij", "klmnopqrst", "uvwxyz"] {
-            runtime.send(text.as_bytes());
+            runtime.send(1, text.as_bytes());
         }
         world.run_for(Millis(1000));
         let all: String = log.borrow().iter().skip(1).map(String::as_str).collect();
@@ -268,11 +277,11 @@ mod tests {
     #[test]
     fn frozen_pages_hear_everything_afterwards() {
         let Stage { world, runtime, log, .. } = stage(5, Network::default());
-        runtime.dial(1, "ws://echo");
+        dial(&runtime, 1, "ws://echo");
         world.run_for(Millis(10));
         runtime.arm(Some(runtime.now().mono + Millis(100)));
         world.freeze(&runtime, Millis(5000));
-        runtime.send(b"x");
+        runtime.send(1, b"x");
         world.run_for(Millis(4000));
         assert_eq!(log.borrow().len(), 2);
         world.run_for(Millis(2000));
@@ -298,5 +307,23 @@ mod tests {
         let done = world.run(Millis(1000), future);
         assert_eq!(done, Some(7));
         assert_eq!(runtime.now().mono, Time(1_000_050));
+    }
+
+    #[test]
+    fn two_links_of_one_connection() {
+        let Stage { world, runtime, log, echo } = stage(1, Network::default());
+        dial(&runtime, 1, "ws://echo");
+        dial(&runtime, 2, "ws://echo");
+        world.run_for(Millis(10));
+        runtime.send(1, b"one");
+        runtime.send(2, b"two");
+        world.run_for(Millis(10));
+        runtime.encrypt(2);
+        runtime.hang_up(1);
+        runtime.send(1, b"lost");
+        runtime.send(2, b"three");
+        world.run_for(Millis(10));
+        assert_eq!(log.borrow()[4..], ["one", "two", "encrypted 2", "three"]);
+        assert_eq!(echo.borrow().gone, [1]);
     }
 }

@@ -6,7 +6,7 @@
 pub(crate) mod plain;
 mod socket;
 
-use super::{Event, Facts, Runtime, Task};
+use super::{Dial, Event, Facts, Runtime, Task};
 use crate::base::time::{Now, Time, Wall};
 use crate::base::value::JsonReader;
 use gloo_timers::callback::Timeout;
@@ -31,8 +31,11 @@ pub(crate) struct Hooks {
     pub guard: Function,
     /// Is told of every socket that is used.
     pub live: Function,
-    /// The application's socket factory, or undefined.
-    pub socket: JsValue,
+    /// `open(url, name, encrypted)` opens what is not the platform's WebSocket: raw TCP, or whatever the application's
+    /// factory makes.
+    pub open: Function,
+    /// The application has a factory.
+    pub own: bool,
 }
 
 /// One connection's outside world.
@@ -40,7 +43,8 @@ pub(crate) struct WebRuntime {
     hooks: Hooks,
     listener: OnceCell<Listener>,
     me: Weak<WebRuntime>,
-    socket: RefCell<Option<Socket>>,
+    /// By generation.
+    sockets: RefCell<Vec<(u32, Socket)>>,
     timer: RefCell<Option<Timeout>>,
     fire: OnceCell<Callback>,
     defer: OnceCell<Callback>,
@@ -66,7 +70,7 @@ impl WebRuntime {
             hooks,
             listener: OnceCell::new(),
             me: me.clone(),
-            socket: RefCell::new(None),
+            sockets: RefCell::new(Vec::new()),
             timer: RefCell::new(None),
             fire: OnceCell::new(),
             defer: OnceCell::new(),
@@ -128,7 +132,9 @@ impl WebRuntime {
     pub(crate) fn release(&self) {
         self.over.set(true);
         self.timer.borrow_mut().take();
-        self.hang_up();
+        for (_, socket) in self.sockets.take() {
+            socket.close();
+        }
         if let Some(awake) = self.awake.borrow_mut().take() {
             each_target("removeEventListener", &awake.function);
         }
@@ -155,32 +161,36 @@ impl Runtime for WebRuntime {
     fn facts(&self) -> Facts {
         let protocol =
             global("location").and_then(|location| get(&location, "protocol")).and_then(|text| text.as_string());
-        Facts {
-            secure_page: protocol.as_deref() == Some("https:"),
-            offline: on_line() == Some(false),
-            web_socket: !self.hooks.socket.is_undefined() || global("WebSocket").is_some(),
-        }
+        Facts { secure_page: protocol.as_deref() == Some("https:"), offline: on_line() == Some(false) }
     }
 
     fn json(&self) -> JsonReader {
         JsonReader(plain::json)
     }
 
-    fn dial(&self, generation: u32, url: &str) {
-        self.hang_up();
+    fn dial(&self, dial: Dial<'_>) {
         let Some(me) = self.me.upgrade() else { return };
-        *self.socket.borrow_mut() = Some(Socket::open(me, generation, url, &self.hooks));
+        let socket = Socket::open(me, dial, &self.hooks);
+        self.sockets.borrow_mut().push((dial.generation, socket));
     }
 
-    fn send(&self, bytes: &[u8]) {
-        if let Some(socket) = &*self.socket.borrow() {
+    fn send(&self, generation: u32, bytes: &[u8]) {
+        if let Some((_, socket)) = self.sockets.borrow().iter().find(|(number, _)| *number == generation) {
             socket.send(bytes);
         }
     }
 
-    fn hang_up(&self) {
-        let socket = self.socket.borrow_mut().take();
-        if let Some(socket) = socket {
+    fn encrypt(&self, generation: u32) {
+        if let Some((_, socket)) = self.sockets.borrow().iter().find(|(number, _)| *number == generation) {
+            socket.encrypt();
+        }
+    }
+
+    fn hang_up(&self, generation: u32) {
+        let mut sockets = self.sockets.borrow_mut();
+        let socket = sockets.iter().position(|(number, _)| *number == generation).map(|at| sockets.swap_remove(at));
+        drop(sockets);
+        if let Some((_, socket)) = socket {
             socket.close();
         }
     }

@@ -158,7 +158,7 @@ fn what_we_write_the_platform_reads_as_text() {
 
 #[wasm_bindgen_test]
 fn a_page_over_tls_may_not_use_plain_sockets() {
-    let secure = Facts { secure_page: true, offline: false, web_socket: true };
+    let secure = Facts { secure_page: true, offline: false };
     let (scheme, plain) = Url::parse("ws://broker.example.org", 8080).unwrap();
     assert!(matches!(scheme, Scheme::Ws), "ws: is a WebSocket");
     let error = plain.check_page(secure).unwrap_err();

@@ -7,7 +7,7 @@ use stationmaster::base::value::JsonReader;
 use stationmaster::brokers::nats::session::NatsSession;
 use stationmaster::link::outbox::Outbox;
 use stationmaster::link::session::{
-    Ask, FeedId, FeedSpec, Input, Login, Output, Place, Session, Source, Verdict, Wait,
+    Ask, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Session, Source, Verdict, Wait,
 };
 use stationmaster::policy::credit;
 use stationmaster::runtime::sim::{Host, Random, Said};
@@ -118,7 +118,11 @@ impl Stage {
         self.link = 100 + self.random.below(1 << 30) as u32;
         let random = self.random.next_u64().to_le_bytes();
         let login = Login::default();
-        self.session.handle(self.now, Input::Opened { login: &login, secure: false, random }, &mut self.out);
+        self.session.handle(
+            self.now,
+            Input::Opened { login: &login, encryption: Encryption::Settled, took: Millis(0), random },
+            &mut self.out,
+        );
         self.server.opened(self.now, self.link);
         self.exchange();
     }

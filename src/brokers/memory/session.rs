@@ -93,7 +93,7 @@ impl Session for MemorySession {
             Input::Tick => self.deliver(now),
             Input::Closed => self.store.borrow_mut().cut(now, self.seat),
             // Nobody writes to a broker that has no wire.
-            Input::Chunk(_) => {}
+            Input::Chunk(_) | Input::Encrypted => {}
         }
         wake_all(&self.store);
     }

@@ -89,6 +89,28 @@ impl Info {
     }
 }
 
+/// What the server says of TLS on this port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Nothing.
+    None,
+    /// The client may have it.
+    Possible,
+    /// The client must have it.
+    Required,
+}
+
+/// Read what the first `INFO` says of TLS (jetstream.md section 1.1).
+pub fn offers_tls(value: &Value) -> Tls {
+    if value.get("tls_required").truth() {
+        Tls::Required
+    } else if value.get("tls_available").truth() {
+        Tls::Possible
+    } else {
+        Tls::None
+    }
+}
+
 /// Write `CONNECT`. The `PONG` to a `PING` after it says that the credentials were accepted.
 pub fn push_connect(out: &mut Vec<u8>, login: &Login) {
     out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true,\"lang\":\"stationmaster\",\"version\":\"");

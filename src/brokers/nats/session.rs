@@ -1,7 +1,8 @@
 //! The session: logs in, gives every frame to whom it belongs, and writes commands into the outbox.
 //!
 //! ```text
-//! Idle -> Greeting (INFO came, CONNECT and PING are out) -> Up -> Idle ...
+//! Idle -> Listening (for INFO) -> Greeting (CONNECT and PING are out) -> Up -> Idle ...
+//!             \-> Encrypting -/
 //! ```
 //!
 //! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, and one a feed. The inbox is new on every
@@ -13,18 +14,19 @@ mod answers;
 mod feeds;
 
 use super::feed::Pulls;
-use super::info::{self, Complaint, Info};
+use super::info::{self, Complaint, Info, Tls};
 use super::wire::{self, Deframer, Frame, Home};
 use super::{head, names};
 use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
+use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Ask, Draft, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session, Slot, Source,
-    Verdict, WaitId,
+    Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
+    Slot, Source, Verdict, WaitId,
 };
 use slab::Slab;
 use std::collections::VecDeque;
@@ -68,7 +70,12 @@ struct Feed {
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    Greeting { connect_sent: bool },
+    /// INFO has not come. With a moment: until then; a server that says nothing waits for TLS.
+    Listening(Option<Time>),
+    /// INFO came in plain, and the rest is to be encrypted.
+    Encrypting,
+    /// CONNECT and PING are out.
+    Greeting,
     Up,
 }
 
@@ -77,6 +84,7 @@ pub struct NatsSession {
     json: JsonReader,
     prefix: String,
     phase: Phase,
+    encryption: Encryption,
     login: Login,
     deframer: Deframer,
     info: Info,
@@ -106,6 +114,7 @@ impl NatsSession {
             json,
             prefix: prefix.into(),
             phase: Phase::Idle,
+            encryption: Encryption::Settled,
             login: Login::default(),
             deframer: Deframer::default(),
             info: Info::default(),
@@ -177,10 +186,13 @@ impl NatsSession {
 
     fn frame(&mut self, now: Now, frame: Frame, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
         match frame {
+            _ if self.phase == Phase::Encrypting => {
+                self.garbage(Fault { at: 0, expected: "nothing between INFO and TLS" })
+            }
             Frame::Msg(msg) if self.phase == Phase::Up => self.message(now, &msg, bytes, source, start, out),
             Frame::Msg(_) => self.garbage(Fault { at: 0, expected: "no message before the login" }),
             Frame::Ping => out.main().extend_from_slice(b"PONG\r\n"),
-            Frame::Pong if self.phase == (Phase::Greeting { connect_sent: true }) => self.up(),
+            Frame::Pong if self.phase == Phase::Greeting => self.up(),
             Frame::Pong => self.outputs.push_back(Output::Alive),
             Frame::Ok => {}
             Frame::Info(json) => {
@@ -198,27 +210,45 @@ impl NatsSession {
     }
 
     fn informed(&mut self, value: &Value, out: &mut Outbox) {
-        let known = self.info.urls.len();
+        let known = std::mem::take(&mut self.info.urls);
         self.info.merge(value);
-        if self.phase == (Phase::Greeting { connect_sent: false }) {
+        if let Phase::Listening(_) = self.phase {
             if !self.info.headers {
                 let error = Error::new(Kind::NotSupported, "this NATS server has no message headers")
                     .hint("Use nats-server 2.10 or newer, with headers left on.");
                 return self.broken(error);
             }
-            self.phase = Phase::Greeting { connect_sent: true };
-            let main = out.main();
-            info::push_connect(main, &self.login);
-            // Before the PING: its PONG then says that answers can come in as well.
-            wire::push_sub(main, &[self.inbox.as_bytes(), b".*"], INBOX_SID);
-            main.extend_from_slice(b"PING\r\n");
+            // On a WebSocket TLS is the socket's own, whatever INFO says of it.
+            match (self.encryption, info::offers_tls(value)) {
+                (Encryption::Settled, _) | (Encryption::OnDemand, Tls::None | Tls::Possible) => self.greet(out),
+                (Encryption::OnDemand, Tls::Required) | (Encryption::Required, Tls::Required | Tls::Possible) => {
+                    self.phase = Phase::Encrypting;
+                    self.outputs.push_back(Output::Encrypt);
+                }
+                (Encryption::Required, Tls::None) => {
+                    let error = Error::new(Kind::ConnectFailed, "the server offers no TLS")
+                        .hint("Give it a certificate, or say tcp: if what is sent may be read on the way.");
+                    return self.broken(error.retryable(false));
+                }
+            }
         }
-        if self.info.urls.len() != known {
+        if self.info.urls.is_empty() {
+            self.info.urls = known;
+        } else if self.info.urls != known {
             self.outputs.push_back(Output::Servers(self.info.urls.clone()));
         }
         if self.info.leaving && self.phase == Phase::Up {
             self.outputs.push_back(Output::Leaving);
         }
+    }
+
+    fn greet(&mut self, out: &mut Outbox) {
+        self.phase = Phase::Greeting;
+        let main = out.main();
+        info::push_connect(main, &self.login);
+        // Before the PING: its PONG then says that answers can come in as well.
+        wire::push_sub(main, &[self.inbox.as_bytes(), b".*"], INBOX_SID);
+        main.extend_from_slice(b"PING\r\n");
     }
 
     fn up(&mut self) {
@@ -271,8 +301,9 @@ impl NatsSession {
         }
     }
 
-    fn opened(&mut self, login: &Login, random: [u8; 8]) {
-        self.phase = Phase::Greeting { connect_sent: false };
+    fn opened(&mut self, login: &Login, encryption: Encryption, silent: Option<Time>, random: [u8; 8]) {
+        self.phase = Phase::Listening(silent);
+        self.encryption = encryption;
         self.login = login.clone();
         self.deframer.reset();
         self.inbox = format!("{}.{}", self.inbox_prefix, random_id(random));
@@ -299,7 +330,16 @@ impl NatsSession {
 impl Session for NatsSession {
     fn handle(&mut self, now: Now, input: Input<'_>, out: &mut Outbox) {
         match input {
-            Input::Opened { login, random, .. } => self.opened(login, random),
+            Input::Opened { login, encryption, took, random } => {
+                // INFO comes a round trip after the socket opened, if it comes first; the dial took one as well.
+                let silent = now.mono + took + limits::TLS_FIRST;
+                self.opened(login, encryption, (encryption == Encryption::Required).then_some(silent), random);
+            }
+            Input::Encrypted if self.phase == Phase::Encrypting => {
+                self.deframer.reset();
+                self.greet(out);
+            }
+            Input::Encrypted => {}
             Input::Chunk(chunk) if self.phase != Phase::Idle => self.chunk(now, chunk, out),
             Input::Chunk(_) => {}
             Input::Closed => self.closed(),
@@ -316,8 +356,10 @@ impl Session for NatsSession {
     }
 
     fn deadline(&self) -> Option<Time> {
-        if self.phase != Phase::Up {
-            return None;
+        match self.phase {
+            Phase::Up => {}
+            Phase::Listening(silent) => return silent,
+            _ => return None,
         }
         self.feeds.iter().fold(None, |at, (_, feed)| earliest(at, feed.pulls.deadline()))
     }
@@ -507,7 +549,11 @@ pub fn fuzz(json: JsonReader, bytes: &[u8]) {
     let now = Now { mono: Time(0), wall: Wall(0) };
     let mut session = NatsSession::new(json, "$JS.API");
     let mut out = Outbox::default();
-    session.handle(now, Input::Opened { login: &Login::default(), secure: false, random: [7; 8] }, &mut out);
+    session.handle(
+        now,
+        Input::Opened { login: &Login::default(), encryption: Encryption::Settled, took: Millis(0), random: [7; 8] },
+        &mut out,
+    );
     session.handle(now, Input::Chunk(b"INFO {\"headers\":true,\"max_payload\":1000}\r\nPONG\r\n"), &mut out);
     let place = Place { station: "a".into(), partition: 1, store: "a".into(), address: "stations.a.1".into() };
     let route = session.open_route(&place);

@@ -87,8 +87,8 @@ pub(crate) struct Port {
     pub(crate) hang_ups: u64,
     pub(crate) timer: Option<Time>,
     pub(crate) deferred: bool,
-    link: Option<u32>,
-    generation: u32,
+    /// The links that this side holds, oldest first.
+    links: Vec<u32>,
     /// Timers do not fire before this.
     throttled: Time,
     /// Nothing at all is delivered before this.
@@ -118,6 +118,7 @@ enum Flight {
     ToHost { link: u32, bytes: Vec<u8> },
     HostGone { link: u32 },
     Opened { port: usize, generation: u32 },
+    Encrypted { port: usize, generation: u32 },
     ToPort { port: usize, generation: u32, bytes: Vec<u8> },
     Closed { port: usize, generation: u32, error: Error },
     Awake { port: usize },
@@ -154,9 +155,7 @@ impl Inner {
     }
 
     pub(crate) fn dial(&mut self, port: usize, generation: u32, url: &str) {
-        self.drop_link(port);
         self.ports[port].dials.push((generation, url.into()));
-        self.ports[port].generation = generation;
         if self.listeners.is_empty() {
             return;
         }
@@ -168,14 +167,33 @@ impl Inner {
                 let link = self.last_link;
                 let state = Link { port, generation, listener, open: false, silent: false, out_free: at, in_free: at };
                 self.links.insert(link, state);
-                self.ports[port].link = Some(link);
+                self.ports[port].links.push(link);
                 self.fly(at, Flight::Dial { link });
             }
             None => self.fly(at, Flight::Closed { port, generation, error: refused() }),
         }
     }
 
-    pub(crate) fn send(&mut self, port: usize, bytes: &[u8]) {
+    /// The link of a dial, while this side holds it.
+    fn link(&self, port: usize, generation: u32) -> Option<u32> {
+        let held = |link: &&u32| self.links.get(*link).is_some_and(|state| state.generation == generation);
+        self.ports[port].links.iter().find(held).copied()
+    }
+
+    /// The world has no eavesdroppers: only the time passes.
+    pub(crate) fn encrypt(&mut self, port: usize, generation: u32) {
+        let delay = self.latency();
+        let Some(link) = self.link(port, generation) else { return };
+        let now = self.now.mono;
+        let Some(state) = self.links.get_mut(&link) else { return };
+        if !state.silent {
+            state.in_free = state.in_free.max(now + delay);
+            let at = state.in_free;
+            self.fly(at, Flight::Encrypted { port, generation });
+        }
+    }
+
+    pub(crate) fn send(&mut self, port: usize, generation: u32, bytes: &[u8]) {
         let record = self.network.record;
         let state = &mut self.ports[port];
         state.sends += 1;
@@ -183,7 +201,7 @@ impl Inner {
         if record {
             state.sent.push(bytes.to_vec());
         }
-        let Some(link) = state.link else { return };
+        let Some(link) = self.link(port, generation) else { return };
         let delay = self.latency();
         let now = self.now.mono;
         let Some(state) = self.links.get_mut(&link) else { return };
@@ -194,21 +212,22 @@ impl Inner {
         }
     }
 
-    pub(crate) fn hang_up(&mut self, port: usize) {
+    pub(crate) fn hang_up(&mut self, port: usize, generation: u32) {
         self.ports[port].hang_ups += 1;
-        self.drop_link(port);
+        self.drop_link(port, generation);
     }
 
     /// This side lets go: the host hears of it, unless the link is silent; nothing arrives here any more.
-    fn drop_link(&mut self, port: usize) {
-        let generation = self.ports[port].generation;
+    fn drop_link(&mut self, port: usize, generation: u32) {
         self.flights.retain(|_, flight| match flight {
             Flight::Opened { port: p, generation: g }
+            | Flight::Encrypted { port: p, generation: g }
             | Flight::ToPort { port: p, generation: g, .. }
             | Flight::Closed { port: p, generation: g, .. } => (*p, *g) != (port, generation),
             _ => true,
         });
-        let Some(link) = self.ports[port].link.take() else { return };
+        let Some(link) = self.link(port, generation) else { return };
+        self.ports[port].links.retain(|held| *held != link);
         let delay = self.latency();
         let now = self.now.mono;
         if let Some(state) = self.links.get(&link)
@@ -226,17 +245,23 @@ impl Inner {
         state.silent = true;
         self.flights.retain(|_, flight| match flight {
             Flight::Dial { link: l } | Flight::ToHost { link: l, .. } => *l != link,
-            Flight::Opened { port: p, generation: g } | Flight::ToPort { port: p, generation: g, .. } => {
-                (*p, *g) != (port, generation)
-            }
+            Flight::Opened { port: p, generation: g }
+            | Flight::Encrypted { port: p, generation: g }
+            | Flight::ToPort { port: p, generation: g, .. } => (*p, *g) != (port, generation),
             _ => true,
         });
         let (here, there) = (self.now.mono + self.latency(), self.now.mono + self.latency());
-        if self.ports[port].link == Some(link) {
-            self.ports[port].link = None;
+        if self.let_go(port, link) {
             self.fly(here, Flight::Closed { port, generation, error });
         }
         self.fly(there, Flight::HostGone { link });
+    }
+
+    /// This side holds the link no more; whether it did.
+    fn let_go(&mut self, port: usize, link: u32) -> bool {
+        let before = self.ports[port].links.len();
+        self.ports[port].links.retain(|held| *held != link);
+        self.ports[port].links.len() < before
     }
 
     /// A host's bytes set out.
@@ -250,7 +275,7 @@ impl Inner {
             let delay = self.latency();
             let now = self.now.mono;
             let Some(state) = self.links.get_mut(&link) else { return };
-            if state.silent || self.ports[state.port].link != Some(link) {
+            if state.silent || !self.ports[state.port].links.contains(&link) {
                 return;
             }
             state.in_free = state.in_free.max(now + delay);
@@ -262,8 +287,7 @@ impl Inner {
     /// A host closes a link: what it said before still arrives.
     fn host_hangs_up(&mut self, link: u32, reason: &str) {
         let Some(state) = self.links.remove(&link) else { return };
-        if !state.silent && self.ports[state.port].link == Some(link) {
-            self.ports[state.port].link = None;
+        if !state.silent && self.let_go(state.port, link) {
             let at = state.in_free.max(self.now.mono);
             let error = Error::new(Kind::ConnectionLost, "the server closed the connection").said(reason);
             self.fly(at, Flight::Closed { port: state.port, generation: state.generation, error });
@@ -316,7 +340,7 @@ impl World {
         let mut inner = self.inner.borrow_mut();
         inner.ports.push(Port {
             sink: None,
-            facts: Facts { web_socket: true, ..Facts::default() },
+            facts: Facts::default(),
             dials: Vec::new(),
             sent: Vec::new(),
             sends: 0,
@@ -324,8 +348,7 @@ impl World {
             hang_ups: 0,
             timer: None,
             deferred: false,
-            link: None,
-            generation: 0,
+            links: Vec::new(),
             throttled: Time(0),
             frozen: Time(0),
         });
@@ -361,10 +384,8 @@ impl World {
     pub fn cut(&self, runtime: &SimRuntime) {
         let mut inner = self.inner.borrow_mut();
         let port = runtime.port();
-        let generation = inner.ports[port].generation;
-        // A silent link may have been let go by neither side yet.
-        let link =
-            inner.links.iter().find(|(_, link)| (link.port, link.generation) == (port, generation)).map(|(id, _)| *id);
+        // The newest: a silent link may have been let go by neither side yet.
+        let link = inner.links.iter().rfind(|(_, link)| link.port == port).map(|(id, _)| *id);
         if let Some(link) = link {
             inner.cut(link, Error::new(Kind::ConnectionLost, "the link was cut"));
         }
@@ -373,15 +394,15 @@ impl World {
     /// Lose everything on a connection's link from now on, without telling anybody.
     pub fn half_open(&self, runtime: &SimRuntime) {
         let mut inner = self.inner.borrow_mut();
-        let Some(link) = inner.ports[runtime.port()].link else { return };
+        let Some(link) = inner.ports[runtime.port()].links.last().copied() else { return };
         let Some(state) = inner.links.get_mut(&link) else { return };
         state.silent = true;
         let (port, generation) = (state.port, state.generation);
         inner.flights.retain(|_, flight| match flight {
             Flight::ToHost { link: l, .. } | Flight::Dial { link: l } => *l != link,
-            Flight::ToPort { port: p, generation: g, .. } | Flight::Opened { port: p, generation: g } => {
-                (*p, *g) != (port, generation)
-            }
+            Flight::ToPort { port: p, generation: g, .. }
+            | Flight::Encrypted { port: p, generation: g }
+            | Flight::Opened { port: p, generation: g } => (*p, *g) != (port, generation),
             _ => true,
         });
     }
@@ -571,7 +592,7 @@ impl World {
                 state.open = true;
                 if inner.listeners[listener].down {
                     inner.links.remove(&link);
-                    inner.ports[port].link = None;
+                    inner.let_go(port, link);
                     inner.fly(now.mono, Flight::Closed { port, generation, error: refused() });
                     return;
                 }
@@ -589,6 +610,7 @@ impl World {
                 self.inner.borrow_mut().links.remove(&link);
             }
             Flight::Opened { port, generation } => self.deliver(port, Event::Opened { generation }),
+            Flight::Encrypted { port, generation } => self.deliver(port, Event::Encrypted { generation }),
             Flight::ToPort { port, generation, bytes } => {
                 self.deliver(port, Event::Chunk { generation, bytes: &bytes });
             }
@@ -652,6 +674,7 @@ impl Flight {
     fn port(&self) -> Option<usize> {
         match self {
             Flight::Opened { port, .. }
+            | Flight::Encrypted { port, .. }
             | Flight::ToPort { port, .. }
             | Flight::Closed { port, .. }
             | Flight::Awake { port } => Some(*port),

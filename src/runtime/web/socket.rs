@@ -1,12 +1,12 @@
-//! One socket: the platform's WebSocket, or whatever the application's factory gives: a WebSocket of another kind, or a
-//! pair of byte streams.
+//! One socket: the platform's WebSocket, or what the shell opens, in the shape of a WebSocket: raw TCP, or whatever the
+//! application's factory gives.
 //!
 //! Knows no protocol. Bytes are sent from one buffer that JavaScript owns and that is used again and again; a socket of
 //! the application's own gets a copy, since it may keep what it is given.
 
 use super::{Hooks, WebRuntime, get};
 use crate::base::error::{Error, Kind};
-use crate::runtime::Event;
+use crate::runtime::{Dial, Event};
 use js_sys::{Function, Promise, Uint8Array};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -23,10 +23,6 @@ enum Pipe {
         socket: WebSocket,
         own: bool,
         closures: [Closure<dyn FnMut(JsValue)>; 4],
-    },
-    Streams {
-        writer: JsValue,
-        reader: JsValue,
     },
     Closed,
 }
@@ -52,19 +48,19 @@ struct Inner {
 const KEEP: usize = 1 << 20;
 
 impl Socket {
-    pub(super) fn open(runtime: Rc<WebRuntime>, generation: u32, url: &str, hooks: &Hooks) -> Socket {
+    pub(super) fn open(runtime: Rc<WebRuntime>, dial: Dial<'_>, hooks: &Hooks) -> Socket {
+        let url = dial.url;
         let inner = Rc::new(Inner {
             runtime: Rc::downgrade(&runtime),
-            generation,
+            generation: dial.generation,
             url: url.into(),
             pipe: RefCell::new(Pipe::Opening),
             out: RefCell::new(Uint8Array::new_with_length(64 * 1024)),
             scratch: RefCell::new(Vec::new()),
             opened: std::cell::Cell::new(false),
         });
-        let factory = hooks.socket.dyn_ref::<Function>().cloned();
-        match factory {
-            None => {
+        match hooks.own || !url.starts_with("ws") {
+            false => {
                 let result = if super::global("WebSocket").is_none() {
                     Err(Error::new(Kind::NotSupported, "this platform has no WebSocket")
                         .hint("Use Node 22 or newer, or give the option socket, such as (url) => new WebSocket(url) from the package ws."))
@@ -76,13 +72,17 @@ impl Socket {
                     Err(error) => inner.fail_later(error),
                 }
             }
-            Some(factory) => inner.clone().ask(factory),
+            true => inner.clone().ask(&hooks.open, dial),
         }
         Socket { inner }
     }
 
     pub(super) fn send(&self, bytes: &[u8]) {
         self.inner.send(bytes);
+    }
+
+    pub(super) fn encrypt(&self) {
+        self.inner.clone().encrypt();
     }
 
     pub(super) fn close(self) {
@@ -120,17 +120,25 @@ impl Inner {
     }
 
     fn refused(&self, error: &JsValue) -> Error {
-        let text = get(error, "message").and_then(|text| text.as_string()).unwrap_or_default();
-        let name = get(error, "name").and_then(|name| name.as_string()).unwrap_or_default();
-        let kind = if name == "SyntaxError" { Kind::InvalidArgument } else { Kind::ConnectFailed };
-        Error::new(kind, format!("{} could not be opened: {text}", self.url))
-            .hint("Check the URL; a page loaded over TLS needs wss:.")
+        let text = |name: &str| get(error, name).and_then(|text| text.as_string()).unwrap_or_default();
+        let kind = match (text("name").as_str(), text("code").as_str()) {
+            ("SyntaxError", _) => Kind::InvalidArgument,
+            (_, "not_supported") => Kind::NotSupported,
+            _ => Kind::ConnectFailed,
+        };
+        let hint = Some(text("hint")).filter(|hint| !hint.is_empty());
+        let failed = Error::new(kind, format!("{} could not be opened: {}", self.url, text("message")));
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed.hint("Check the URL; a page loaded over TLS needs wss:."),
+        }
     }
 
-    /// Ask the application's factory.
-    fn ask(self: Rc<Self>, factory: Function) {
+    /// Ask the shell, or the application's factory behind it.
+    fn ask(self: Rc<Self>, open: &Function, dial: Dial<'_>) {
+        let made = open.call3(&JsValue::UNDEFINED, &dial.url.into(), &dial.name.into(), &dial.encrypted.into());
         spawn_local(async move {
-            let made = match factory.call1(&JsValue::UNDEFINED, &self.url.as_str().into()) {
+            let made = match made {
                 Ok(made) => JsFuture::from(Promise::resolve(&made)).await,
                 Err(error) => Err(error),
             };
@@ -143,11 +151,27 @@ impl Inner {
             }
             match made {
                 Err(error) => self.fail(self.refused(&error)),
-                Ok(made) if get(&made, "readable").is_some() && get(&made, "writable").is_some() => {
-                    self.streams(&made).await
-                }
                 Ok(made) if get(&made, "send").is_some() => self.attach(made.unchecked_into(), false),
                 Ok(_) => self.fail(Error::argument("socket gave neither a WebSocket nor a pair of byte streams")),
+            }
+        });
+    }
+
+    /// Encrypt what is open.
+    fn encrypt(self: Rc<Self>) {
+        let done = match &*self.pipe.borrow() {
+            Pipe::Web { socket, .. } => call(socket, "encrypt"),
+            Pipe::Opening | Pipe::Closed => return,
+        };
+        spawn_local(async move {
+            let done = match done {
+                Some(promise) => JsFuture::from(promise).await,
+                None => Err(JsValue::UNDEFINED),
+            };
+            match done {
+                _ if matches!(*self.pipe.borrow(), Pipe::Closed) => {}
+                Ok(_) => self.tell(Event::Encrypted { generation: self.generation }, &JsValue::UNDEFINED),
+                Err(error) => self.fail(self.refused(&error)),
             }
         });
     }
@@ -211,59 +235,31 @@ impl Inner {
 
     fn closed(&self, event: &JsValue) {
         let event = event.unchecked_ref::<CloseEvent>();
-        let (code, reason) = (
-            get(event, "code").and_then(|code| code.as_f64()).unwrap_or(1006.0) as u32,
-            get(event, "reason").and_then(|reason| reason.as_string()).unwrap_or_default(),
-        );
+        if let Some(error) = get(event, "error").filter(|_| !self.opened.get()) {
+            return self.fail(self.refused(&error));
+        }
+        // Raw TCP has no codes.
+        let code = get(event, "code").and_then(|code| code.as_f64()).map(|code| code as u32);
+        let mut text = String::from("the socket was closed");
+        if let Some(code) = code {
+            text.push_str(" with code ");
+            text.push_str(&code.to_string());
+        }
+        if let Some(reason) = get(event, "reason").and_then(|reason| reason.as_string()).filter(|text| !text.is_empty())
+        {
+            text.push_str(": ");
+            text.push_str(&reason);
+        }
         let mut error = if self.opened.get() {
-            Error::new(
-                Kind::ConnectionLost,
-                format!("the socket was closed with code {code} {reason}").trim_end().to_string(),
-            )
+            Error::new(Kind::ConnectionLost, text)
         } else {
             Error::new(Kind::ConnectFailed, format!("no connection to {}", self.url))
                 .hint("Is the broker running there, with its WebSocket listener on? A page cannot see more than that it failed.")
         };
-        error = error.code(code);
+        if let Some(code) = code {
+            error = error.code(code);
+        }
         self.fail(error);
-    }
-
-    /// Read from a pair of byte streams until it ends.
-    async fn streams(self: &Rc<Self>, made: &JsValue) {
-        let part = |side: &str, method: &str| {
-            let side = get(made, side)?;
-            let method = get(&side, method)?.dyn_into::<Function>().ok()?;
-            method.call0(&side).ok()
-        };
-        let (Some(reader), Some(writer)) = (part("readable", "getReader"), part("writable", "getWriter")) else {
-            return self.fail(Error::argument("socket gave streams that are locked"));
-        };
-        self.live(&reader);
-        *self.pipe.borrow_mut() = Pipe::Streams { writer, reader: reader.clone() };
-        self.opened();
-        let error = loop {
-            let read = match call(&reader, "read", &JsValue::UNDEFINED) {
-                Some(promise) => JsFuture::from(promise).await,
-                None => break None,
-            };
-            match read {
-                Err(error) => break Some(error),
-                Ok(result) => match get(&result, "value").map(|value| value.dyn_into::<Uint8Array>()) {
-                    // A view of its own buffer: what the application keeps must not pin more.
-                    Some(Ok(bytes)) => self.chunk(&bytes.slice(0, bytes.length())),
-                    _ if get(&result, "done").is_some_and(|done| done.is_truthy()) => break None,
-                    _ => break None,
-                },
-            }
-            if matches!(*self.pipe.borrow(), Pipe::Closed) {
-                return;
-            }
-        };
-        let text = error
-            .and_then(|error| get(&error, "message"))
-            .and_then(|text| text.as_string())
-            .unwrap_or_else(|| "it ended".into());
-        self.fail(Error::new(Kind::ConnectionLost, format!("the stream was closed: {text}")));
     }
 
     fn send(&self, bytes: &[u8]) {
@@ -278,12 +274,6 @@ impl Inner {
             // A failure shows as the socket's close event.
             Pipe::Web { socket, own: true, .. } => drop(socket.send_with_js_u8_array(&view)),
             Pipe::Web { socket, .. } => drop(socket.send_with_js_u8_array(&view.slice(0, length))),
-            Pipe::Streams { writer, .. } => {
-                if let Some(promise) = call(writer, "write", &view.slice(0, length)) {
-                    // A write that fails shows as the end of the readable side.
-                    spawn_local(async move { drop(JsFuture::from(promise).await) });
-                }
-            }
             Pipe::Opening | Pipe::Closed => {}
         }
         if out.length() as usize > KEEP {
@@ -303,21 +293,12 @@ impl Inner {
                 let _ = socket.close();
                 drop(closures);
             }
-            Pipe::Streams { writer, reader } => {
-                for promise in
-                    [call(&reader, "cancel", &JsValue::UNDEFINED), call(&writer, "close", &JsValue::UNDEFINED)]
-                        .into_iter()
-                        .flatten()
-                {
-                    spawn_local(async move { drop(JsFuture::from(promise).await) });
-                }
-            }
             Pipe::Opening | Pipe::Closed => {}
         }
     }
 }
 
 /// Call a method that gives a promise.
-fn call(object: &JsValue, method: &str, argument: &JsValue) -> Option<Promise> {
-    get(object, method)?.dyn_into::<Function>().ok()?.call1(object, argument).ok()?.dyn_into().ok()
+fn call(object: &JsValue, method: &str) -> Option<Promise> {
+    get(object, method)?.dyn_into::<Function>().ok()?.call0(object).ok()?.dyn_into().ok()
 }

@@ -18,7 +18,7 @@ use crate::base::time::{Millis, Now, Time, Wall};
 use crate::brokers::terms::{GroupFacts, GroupSpec, Retention, Start, StationFacts, StationSpec};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Ask, Draft, FeedId, Input, Login, Output, Place, RouteId, Session, Slot, Verdict, Wait, WaitId,
+    Ask, Draft, Encryption, FeedId, Input, Login, Output, Place, RouteId, Session, Slot, Verdict, Wait, WaitId,
 };
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -296,7 +296,8 @@ fn sequences(got: &[Got]) -> Vec<u64> {
 fn a_session_says_that_it_is_up_and_alive() {
     let rig = Rig::new();
     let mut client = rig.client();
-    let input = Input::Opened { login: &Login::default(), secure: false, random: [0; 8] };
+    let input =
+        Input::Opened { login: &Login::default(), encryption: Encryption::Settled, took: Millis(0), random: [0; 8] };
     client.session.handle(rig.now(), input, &mut client.out);
     assert!(client.session.has_output());
     assert_eq!(client.drain(), [Said::Up]);

@@ -166,6 +166,12 @@ impl NatsSession {
     }
 
     pub(super) fn tick(&mut self, now: Now, out: &mut Outbox) {
+        if let Phase::Listening(Some(until)) = self.phase
+            && until <= now.mono
+        {
+            self.phase = Phase::Idle;
+            self.outputs.push_back(Output::EncryptFirst);
+        }
         if self.phase != Phase::Up {
             return;
         }
