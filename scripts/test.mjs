@@ -39,6 +39,8 @@ const packageStages = [
   { name: 'contract memory chromium', budget: 30, command: contract('run', '--broker', 'memory', '--runtime', 'chromium') },
   { name: 'bad servers node', budget: 45, command: contract('garbage', '--runtime', 'node') },
   { name: 'bad servers chromium', budget: 45, command: contract('garbage', '--runtime', 'chromium') },
+  { name: 'access node', budget: 30, command: contract('access', '--runtime', 'node') },
+  { name: 'access chromium', budget: 30, command: contract('access', '--runtime', 'chromium') },
   { name: 'package', budget: 60, command: node('tests/package/run.mjs', '--tarball', tarball()) },
   { name: 'typings', budget: 45, command: node('tests/package/typings.mjs', '--tarball', tarball()) },
   { name: 'console', budget: 60, command: node('tests/console/run.mjs', packed) },

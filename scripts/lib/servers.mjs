@@ -20,6 +20,7 @@ const PORT_ATTEMPTS = 5;
  * @typedef {object} NatsOptions
  * @property {number} [cluster] how many nodes; 1 or nothing: a single server without routes
  * @property {boolean} [jetstream] false: a server without JetStream (true)
+ * @property {string} [domain] the JetStream domain
  * @property {number} [maxPayload] the server's max_payload in bytes (its own default, 1 MiB)
  * @property {boolean} [compression] permessage-deflate on the WebSocket listener (false)
  * @property {string} [websocket] more lines inside the websocket block
@@ -169,7 +170,7 @@ async function layOut(dir, options) {
 }
 
 /** @param {Node} node @param {string | undefined} routes @param {NatsOptions} options */
-function configuration(node, routes, { jetstream = true, maxPayload, compression = false, websocket = '', extra = '', config = '' }) {
+function configuration(node, routes, { jetstream = true, domain, maxPayload, compression = false, websocket = '', extra = '', config = '' }) {
   const lines = [
     `server_name: "${node.name}"`,
     `listen: "127.0.0.1:${node.ports.client}"`,
@@ -177,7 +178,7 @@ function configuration(node, routes, { jetstream = true, maxPayload, compression
     `ports_file_dir: "${node.home}"`,
     `websocket { listen: "127.0.0.1:${node.ports.websocket}", no_tls: true, compression: ${compression}\n${websocket}\n}`,
   ];
-  if (jetstream) lines.push(`jetstream { store_dir: "${join(node.home, 'store')}", max_mem: 2GB, max_file: 8GB }`);
+  if (jetstream) lines.push(`jetstream { store_dir: "${join(node.home, 'store')}", max_mem: 2GB, max_file: 8GB${domain ? `, domain: "${domain}"` : ''} }`);
   if (maxPayload !== undefined) lines.push(`max_payload: ${maxPayload}`);
   if (routes) lines.push(`cluster { name: "lab", listen: "127.0.0.1:${node.ports.route}", no_advertise: true, routes: [${routes}] }`);
   return [...lines, extra, config, ''].join('\n');
@@ -193,7 +194,7 @@ async function leaderIsThere(nodes) {
 }
 
 /** Different free ports: all held at once, so that the system cannot hand out one twice. @param {number} count */
-async function freePorts(count) {
+export async function freePorts(count) {
   const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
     const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => resolve(server));
   })));

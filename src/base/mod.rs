@@ -7,5 +7,6 @@ pub mod error;
 pub mod headers;
 pub mod id;
 pub mod limits;
+pub mod secret;
 pub mod time;
 pub mod value;

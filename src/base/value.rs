@@ -5,6 +5,7 @@
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use zeroize::Zeroize;
 
 /// A value of any shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +66,16 @@ impl Value {
         match self {
             Value::Map(entries) => entries,
             _ => &[],
+        }
+    }
+
+    /// Overwrite every text in it: options may have secrets among them.
+    pub fn wipe(&mut self) {
+        match self {
+            Value::Text(text) => text.zeroize(),
+            Value::List(elements) => elements.iter_mut().for_each(Value::wipe),
+            Value::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.wipe()),
+            _ => {}
         }
     }
 

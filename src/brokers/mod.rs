@@ -32,7 +32,7 @@ use crate::base::error::Error;
 use crate::base::time::Now;
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
-use crate::link::session::{ServerFacts, Session};
+use crate::link::session::{Login, ServerFacts, Session};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -184,6 +184,15 @@ pub fn session(kind: Kind, setting: &Setting, json: JsonReader, wake: Rc<dyn Fn(
             let session = nats::session::NatsSession::new(json, &nats::names::api(&setting.domain));
             Box::new(if setting.inbox.is_empty() { session } else { session.with_inbox(&setting.inbox) })
         }
+    }
+}
+
+/// Make credentials ready for a dial: what is wrong with them shows here, before anything is sent.
+pub fn ready(kind: Kind, login: Login, json: JsonReader) -> Operation<'static, Login> {
+    match kind {
+        #[cfg(feature = "nats")]
+        Kind::Nats => Operation::new(async move { nats::nkey::ready(login, json) }),
+        _ => Operation(Box::pin(std::future::ready(Ok(login)))),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Deed {
     Encrypt(u32),
     /// Close it.
     HangUp(u32),
+    /// Make these credentials ready for a dial.
+    Ready(Login),
     /// Run an operation.
     Do(Todo),
 }
@@ -83,6 +85,8 @@ pub struct Connection {
     ops: u32,
     /// The memory broker has no socket.
     inside: bool,
+    /// The application is asked for credentials before every dial.
+    asks: bool,
     /// Reconnects so far.
     pub reconnects: u32,
     was_up: bool,
@@ -94,6 +98,7 @@ impl Connection {
     pub fn new(options: Connect, session: Box<dyn Session>) -> Connection {
         Connection {
             broker: options.broker,
+            asks: options.plan.renews,
             machine: Machine::new(options.plan),
             session,
             outbox: Outbox::default(),
@@ -225,7 +230,7 @@ impl Connection {
         self.drain(now, chunk, random, facts);
     }
 
-    /// The application answered for credentials.
+    /// Credentials are there for the present attempt: the application's answer, made ready, or why there are none.
     pub fn credentials(&mut self, now: Now, given: Result<Login, Error>, random: u32, facts: Facts) {
         let given = given.map(|login| self.login = login);
         self.machine.credentials(now.mono, given, random, facts.offline);
@@ -381,7 +386,8 @@ impl Connection {
 
     fn act(&mut self, now: Now, act: Act) {
         match act {
-            Act::Ask { attempt, reason } => self.turn.rows.push(Row::Ask { attempt, reason }),
+            Act::Ask { attempt, reason } if self.asks => self.turn.rows.push(Row::Ask { attempt, reason }),
+            Act::Ask { .. } => self.deeds.push_back(Deed::Ready(self.login.clone())),
             Act::Dial { generation, url, encrypted } => {
                 self.outbox.clear();
                 let url = (!self.inside).then_some(url);
@@ -398,6 +404,10 @@ impl Connection {
                     self.reconnects = self.reconnects.wrapping_add(1);
                 }
                 self.was_up = true;
+                if self.asks {
+                    // The next dial gets its own: secrets are not kept longer than they are of use.
+                    self.login = Login::default();
+                }
                 let (producers, consumers, waits, mut ctx) = self.parts(now);
                 let confirms = consumers.link_up(&mut ctx, waits);
                 producers.link_up(&mut ctx);
@@ -449,6 +459,7 @@ impl Connection {
             Some(reason) => reason.clone(),
         };
         self.over = Some(error.clone());
+        self.login = Login::default();
         self.watchers.closing = None;
         self.waits.fail_all(&error);
         let (producers, consumers, _, mut ctx) = self.parts(now);

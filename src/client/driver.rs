@@ -14,7 +14,7 @@ use crate::base::time::{Millis, Now, Time, earliest};
 use crate::base::value::JsonReader;
 use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
-use crate::link::session::{Reply, Request, WaitId};
+use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::runtime::{Dial, Event, Facts, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -191,6 +191,7 @@ impl Driver {
                 }
                 Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
                 Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
+                Some(Deed::Ready(login)) => self.answer(Ok(login)),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
             }
         }
@@ -233,6 +234,20 @@ impl Driver {
         drop(core);
         self.runtime.send(generation, &bytes);
         self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });
+    }
+
+    /// Credentials for the dial that waits for them, from the application: those with a key are made ready first.
+    pub fn answer(self: &Rc<Self>, given: Result<Login, Error>) {
+        let driver = self.clone();
+        self.spawn(async move {
+            let login = match given {
+                Ok(login) if login.has_key() => brokers::ready(driver.broker(), login, driver.runtime.json()).await,
+                other => other,
+            };
+            let [a, b, c, d, ..] = driver.random();
+            let facts = driver.runtime.facts();
+            driver.call(|core, now| core.credentials(now, login, u32::from_le_bytes([a, b, c, d]), facts));
+        });
     }
 
     /// Run a task of this connection.

@@ -6,6 +6,7 @@ use super::reader::{Reader, SAFE, whole};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{check_name, shown};
 use crate::base::limits;
+use crate::base::secret::Secret;
 use crate::base::time::{Millis, Now, Wall};
 use crate::base::value::Value;
 use crate::brokers::terms::{GroupSpec, Retention, Start, StationSpec};
@@ -142,9 +143,6 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             .hint(format!("It is one of: {}.", words.join(", "))));
     }
     let broker = Broker::by_name(words.get(read.word("broker", &words, 0)?).copied().unwrap_or_default())?;
-    for name in ["jwt", "nkeySeed", "creds"] {
-        read.only_default(name, &Value::Nothing, LATER)?;
-    }
     read.only_default("accountId", &Value::Whole(1), OTHER)?;
     read.only_default("vhost", &Value::Text("/".into()), OTHER)?;
     read.only_default("resolveAddress", &Value::Nothing, OTHER)?;
@@ -155,7 +153,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
     };
     let (urls, memory) = urls(broker, &read, secure_page)?;
     let (domain, inbox) = subjects(broker, &read)?;
-    let mut login = credentials(&read)?;
+    let mut login = credentials(&read, broker)?;
     login.name = read.text("name")?;
     Ok(Connect {
         broker,
@@ -166,7 +164,8 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             pause: Millis(read.whole("reconnectIntervalMs", 1500, 0, SAFE)?),
             limit: Millis(read.whole("timeoutMs", 2000, 1, SAFE)?),
             ping: Millis(read.whole("pingIntervalMs", 20_000, 1, SAFE)?),
-            asks,
+            asks: asks || login.has_key(),
+            renews: asks,
         },
         login,
         pending_messages: read.whole(
@@ -181,21 +180,36 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
 }
 
 /// Read what a `credentials` function answered.
-pub fn answered_credentials(options: &Value, name: Option<String>) -> Result<Login, Error> {
+pub fn answered_credentials(options: &Value, name: Option<String>, broker: Broker) -> Result<Login, Error> {
     let read = Reader::new("credentials", options, &[CREDENTIALS])?;
-    for option in ["jwt", "nkeySeed"] {
-        read.only_default(option, &Value::Nothing, LATER)?;
-    }
-    Ok(Login { name, ..credentials(&read)? })
+    read.only_default("accountId", &Value::Whole(1), OTHER)?;
+    Ok(Login { name, ..credentials(&read, broker)? })
 }
 
-fn credentials(read: &Reader<'_>) -> Result<Login, Error> {
+fn credentials(read: &Reader<'_>, broker: Broker) -> Result<Login, Error> {
+    if broker != Broker::Nats {
+        for name in ["jwt", "nkeySeed", "creds"] {
+            read.only_default(name, &Value::Nothing, OTHER)?;
+        }
+    }
+    let secret = |name| read.text(name).map(|text| text.map(Secret::new));
     let login = Login {
         username: read.text("username")?,
         password: read.text("password")?,
         token: read.text("connectionToken")?,
         name: None,
+        jwt: read.text("jwt")?,
+        seed: secret("nkeySeed")?,
+        creds: secret("creds")?,
     };
+    if login.creds.is_some() && (login.jwt.is_some() || login.seed.is_some()) {
+        return Err(Error::argument("creds and jwt or nkeySeed exclude each other")
+            .hint("Give the text of a .creds file, or JWT and seed by themselves."));
+    }
+    if login.has_key() && (login.username.is_some() || login.token.is_some()) {
+        return Err(Error::argument("a key or JWT and username or connectionToken exclude each other")
+            .hint("Give one kind of credentials: the one this server is configured for."));
+    }
     if login.username.is_some() != login.password.is_some() {
         return Err(Error::argument("username and password belong together").hint("Give both, or neither."));
     }

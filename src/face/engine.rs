@@ -133,7 +133,10 @@ impl Engine {
         let runtime = WebRuntime::new(Hooks { guard, live, open, own });
         let facts = runtime.facts();
         let read = || -> Result<options::Connect, Error> {
-            let mut options = options::connect(&values::options(given)?, asks, facts.secure_page)?;
+            let mut given = values::options(given)?;
+            let options = options::connect(&given, asks, facts.secure_page);
+            given.wipe();
+            let mut options = options?;
             for url in &mut options.plan.urls {
                 url.own_socket = own;
                 if options.broker != brokers::Kind::Memory {
@@ -190,20 +193,18 @@ impl Engine {
 
     /// What `credentials()` answered.
     pub fn credentials(&self, given: &JsValue) {
-        let login = values::options(given).and_then(|given| options::answered_credentials(&given, self.name.clone()));
-        self.answer(login);
+        let login = values::options(given).and_then(|mut given| {
+            let login = options::answered_credentials(&given, self.name.clone(), self.driver.broker());
+            given.wipe();
+            login
+        });
+        self.driver.answer(login);
     }
 
     /// `credentials()` threw.
     #[wasm_bindgen(js_name = credentialsFailed)]
     pub fn credentials_failed(&self, text: String) {
-        self.answer(Err(Error::new(Kind::ConnectFailed, format!("credentials() failed: {text}"))));
-    }
-
-    fn answer(&self, login: Result<crate::link::session::Login, Error>) {
-        let [a, b, c, d, ..] = self.driver.random();
-        let facts = self.runtime.facts();
-        self.driver.call(|core, now| core.credentials(now, login, u32::from_le_bytes([a, b, c, d]), facts));
+        self.driver.answer(Err(Error::new(Kind::ConnectFailed, format!("credentials() failed: {text}"))));
     }
 
     /// The application's signal: give up connecting.

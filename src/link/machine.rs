@@ -34,8 +34,10 @@ pub struct Plan {
     pub limit: Millis,
     /// Silence after which the broker is probed.
     pub ping: Millis,
-    /// There is a `credentials()` to ask before every dial.
+    /// Before every dial credentials have to be asked for, or made ready: [`Act::Ask`].
     pub asks: bool,
+    /// An answer to that may be another one the next time: refused credentials of a link that was up are asked for again.
+    pub renews: bool,
 }
 
 /// Where the link stands.
@@ -77,7 +79,7 @@ pub enum State {
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Act {
-    /// Ask the application for credentials.
+    /// Ask the application for credentials, or make those that it gave ready.
     Ask {
         /// Which attempt since the link was last up, from 1.
         attempt: u32,
@@ -295,11 +297,14 @@ impl Machine {
             State::Up { since } => {
                 self.drop_socket();
                 self.acts.push_back(Act::Down(error.clone()));
-                if now.since(since) >= limits::STABLE {
+                let stable = now.since(since) >= limits::STABLE;
+                if stable {
                     self.attempt = 0;
                 }
-                if self.plan.reconnect && (error.kind != Kind::AuthFailed || self.plan.asks) {
-                    self.retry(now, error, random, offline, false);
+                // Credentials that are taken and refused again within seconds are not asked for for ever.
+                let refused = error.kind == Kind::AuthFailed && !stable;
+                if self.plan.reconnect && (error.kind != Kind::AuthFailed || self.plan.renews) {
+                    self.retry(now, error, random, offline && !refused, refused);
                 } else {
                     self.fail(error);
                 }
@@ -543,6 +548,7 @@ mod tests {
             limit: Millis(2000),
             ping: Millis(20_000),
             asks: false,
+            renews: false,
         }
     }
 
@@ -673,7 +679,7 @@ mod tests {
 
     #[test]
     fn credentials_are_asked_before_every_dial() {
-        let mut machine = Machine::new(Plan { asks: true, ..plan(&["ws://a"]) });
+        let mut machine = Machine::new(Plan { asks: true, renews: true, ..plan(&["ws://a"]) });
         machine.start(Time(0));
         assert_eq!(acts(&mut machine), [Act::Ask { attempt: 1, reason: None }]);
         machine.credentials(Time(40), Ok(()), 0, false);

@@ -6,6 +6,7 @@
 
 use super::outbox::Outbox;
 use crate::base::error::Error;
+use crate::base::secret::Secret;
 use crate::base::time::{Millis, Now, Time, Wall};
 
 /// A route: one partition that messages are sent to. Small numbers, reused.
@@ -131,6 +132,19 @@ pub struct Login {
     pub token: Option<String>,
     /// Name shown by the broker's tools.
     pub name: Option<String>,
+    /// nats: what the user's account says of him, signed.
+    pub jwt: Option<String>,
+    /// nats: the private half of the user's key.
+    pub seed: Option<Secret>,
+    /// nats: the text of a `.creds` file, until it has been split into the two.
+    pub creds: Option<Secret>,
+}
+
+impl Login {
+    /// There is more to it than words that are sent as they are: it has to be made ready before the dial.
+    pub fn has_key(&self) -> bool {
+        self.jwt.is_some() || self.seed.is_some() || self.creds.is_some()
+    }
 }
 
 /// Who encrypts a link, and when.

@@ -145,7 +145,7 @@ impl Refusal {
             10059 | 10014 => return super::session::gone(station, code),
             503 | 10039 | 10076 => {
                 return Error::new(Kind::NotSupported, "this server or account has no JetStream")
-                    .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account.")
+                    .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account. With the option domain: nobody answers under that name.")
                     .at(station)
                     .code(code);
             }

@@ -2,6 +2,7 @@
 //!
 //! Source: jetstream.md sections 1.2 to 1.5. Knows nothing of sessions.
 
+use super::nkey::Proof;
 use crate::base::bytes::{find, push_json_string};
 use crate::base::error::{Error, Kind};
 use crate::base::value::Value;
@@ -112,12 +113,19 @@ pub fn offers_tls(value: &Value) -> Tls {
 }
 
 /// Write `CONNECT`. The `PONG` to a `PING` after it says that the credentials were accepted.
-pub fn push_connect(out: &mut Vec<u8>, login: &Login) {
+pub fn push_connect(out: &mut Vec<u8>, login: &Login, proof: &Proof) {
     out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false,\"protocol\":1,\"echo\":true,\"headers\":true,\"no_responders\":true,\"lang\":\"stationmaster\",\"version\":\"");
     out.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
     out.push(b'"');
-    let fields =
-        [("name", &login.name), ("user", &login.username), ("pass", &login.password), ("auth_token", &login.token)];
+    let fields = [
+        ("name", &login.name),
+        ("user", &login.username),
+        ("pass", &login.password),
+        ("auth_token", &login.token),
+        ("jwt", &login.jwt),
+        ("nkey", &proof.key),
+        ("sig", &proof.signature),
+    ];
     for (key, value) in fields {
         if let Some(value) = value {
             out.extend_from_slice(b",\"");
@@ -157,7 +165,7 @@ pub fn complaint(text: &str) -> Complaint<'_> {
     }
     let error = if has("Authorization Violation") {
         Error::new(Kind::AuthFailed, "the broker refused the credentials")
-            .hint("Check username and password, or connectionToken; the server does not say which is wrong.")
+            .hint("Check username and password, connectionToken, or key and JWT (which may have expired); the server does not say which is wrong.")
     } else if has("Expired") || has("Revoked") {
         Error::new(Kind::AuthFailed, "the broker ended the session: the credentials are no longer good")
             .hint("Give credentials as a function, so that fresh ones are asked for before every dial.")
@@ -177,15 +185,22 @@ mod tests {
 
     #[test]
     fn connect_is_json_and_escapes() {
-        let login =
-            Login { username: Some("a\"b".into()), password: Some("p\\".into()), token: None, name: Some("ui".into()) };
+        let login = Login {
+            username: Some("a\"b".into()),
+            password: Some("p\\".into()),
+            name: Some("ui".into()),
+            seed: Some(crate::base::secret::Secret::new("SUAM".into())),
+            ..Login::default()
+        };
         let mut out = Vec::new();
-        push_connect(&mut out, &login);
+        push_connect(&mut out, &login, &Proof { key: None, signature: Some("s-_".into()) });
         let text = String::from_utf8(out).unwrap();
         let json = text.strip_prefix("CONNECT ").unwrap().strip_suffix("\r\n").unwrap();
         let value: Value = serde_json::from_str(json).unwrap();
         assert_eq!((value.get("user").text(), value.get("pass").text()), (Some("a\"b"), Some("p\\")));
-        assert_eq!(value.get("auth_token"), &Value::Nothing);
+        assert_eq!((value.get("auth_token"), value.get("nkey")), (&Value::Nothing, &Value::Nothing));
+        assert_eq!(value.get("sig").text(), Some("s-_"));
+        assert!(!text.contains("SUAM"), "the seed stays here");
         assert!(value.get("no_responders").truth());
     }
 

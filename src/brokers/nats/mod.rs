@@ -3,6 +3,7 @@
 //! ```text
 //! wire      bytes <-> frames             head, token, info   what stands in them
 //! session   log in, correlate, route     feed                the pulls of one feed
+//! nkey      seeds, JWTs, signatures
 //! names, api, station, group             operations: sequences of questions, as async functions
 //! ```
 //!
@@ -14,6 +15,7 @@ pub mod group;
 pub mod head;
 pub mod info;
 pub mod names;
+pub mod nkey;
 pub mod receipt;
 pub mod session;
 pub mod station;

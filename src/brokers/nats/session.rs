@@ -16,7 +16,7 @@ mod feeds;
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
 use super::wire::{self, Deframer, Frame, Home};
-use super::{head, names};
+use super::{head, names, nkey};
 use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
@@ -244,8 +244,19 @@ impl NatsSession {
 
     fn greet(&mut self, out: &mut Outbox) {
         self.phase = Phase::Greeting;
+        // Nothing of the credentials is needed, or kept, after this.
+        let login = std::mem::take(&mut self.login);
+        let proof = if login.seed.is_some() {
+            nkey::prove(&login, self.info.nonce.as_deref())
+        } else {
+            Ok(nkey::Proof::default())
+        };
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(error) => return self.broken(error),
+        };
         let main = out.main();
-        info::push_connect(main, &self.login);
+        info::push_connect(main, &login, &proof);
         // Before the PING: its PONG then says that answers can come in as well.
         wire::push_sub(main, &[self.inbox.as_bytes(), b".*"], INBOX_SID);
         main.extend_from_slice(b"PING\r\n");
@@ -313,6 +324,7 @@ impl NatsSession {
 
     fn closed(&mut self) {
         self.phase = Phase::Idle;
+        self.login = Login::default();
         self.deframer.reset();
         self.checks.clear();
         self.questions.clear();

@@ -1,0 +1,6 @@
+// Rows about rights. Importing this registers them.
+
+import './credentials.mjs';
+import './rights.mjs';
+
+export { rows } from '../kit/rows.mjs';

@@ -1,0 +1,119 @@
+// Narrow rights, reply subjects, domains.
+
+import { topic } from '../kit/rows.mjs';
+import { operated, server } from './helpers.mjs';
+
+const row = topic('rights', '5 and 9');
+
+/** A server with an owner, and a user who has only the rights given. */
+async function narrow(t, permissions, more = '') {
+  return server(t, { extra: `authorization { timeout: 10, users: [
+    { user: "owner", password: "s3cret" },
+    { user: "page", password: "s3cret", permissions: ${permissions} }
+  ] }\n${more}` });
+}
+
+const OWNER = { username: 'owner', password: 's3cret' };
+const PAGE = { username: 'page', password: 's3cret' };
+
+/** What a page needs that produces to a station and consumes from it (jetstream.md section 8.3). */
+function leastRights(station, group, inbox) {
+  const publish = [`stations.${station}.>`, '$JS.API.INFO', `$JS.API.STREAM.INFO.${station}`, `$JS.API.CONSUMER.*.${station}.${group}`, `$JS.API.CONSUMER.CREATE.${station}.${group}.>`,
+    `$JS.API.CONSUMER.MSG.NEXT.${station}.${group}`, `$JS.ACK.${station}.${group}.>`];
+  return `{ publish: { allow: ${JSON.stringify(publish)} }, subscribe: { allow: ["${inbox}.>"] } }`;
+}
+
+row('the least rights that are documented suffice to produce and to consume, with a narrow inbox', async (t) => {
+  const name = t.name();
+  const { url } = await narrow(t, leastRights(name, 'billing', '_INBOX.page'));
+  await (await t.connect({ url, ...OWNER })).station(name);
+  const connection = await t.connect({ url, ...PAGE, inboxPrefix: '_INBOX.page' });
+  const producer = await connection.producer(name);
+  await t.fill(producer, 5);
+  const consumer = await connection.consumer(name, { consumerName: 'billing' });
+  const got = await t.collect(consumer, 5, { ack: false });
+  for (const message of got) await message.ack({ confirm: true });
+  t.deepEqual(t.texts(got), ['m0', 'm1', 'm2', 'm3', 'm4'], 'messages');
+  t.equal(await consumer.position(), 5n, 'position');
+});
+
+row('an inbox that the user may not subscribe to: connect rejects with permission_denied and names inboxPrefix', async (t) => {
+  const { url } = await narrow(t, '{ publish: { allow: [">"] }, subscribe: { allow: ["_INBOX.page.>"] } }');
+  await t.rejects(t.within(8000, t.connect({ url, ...PAGE }), 'connect()'), 'permission_denied', { retryable: false, says: ['_INBOX.', 'inboxPrefix'] });
+  await t.rejects(t.within(8000, t.connect({ url, ...PAGE, inboxPrefix: 'elsewhere' }), 'connect()'), 'permission_denied', { says: 'elsewhere.' });
+});
+
+row('operator mode: rights in the JWT count too', async (t) => {
+  const { url, user } = await operated(t);
+  const inbox = { allow: ['mine.>'] };
+  const { creds } = await user({ sub: inbox, pub: { deny: ['stations.secret.>'] } });
+  await t.rejects(t.connect({ url, creds }), 'permission_denied', { says: 'inboxPrefix' });
+  const connection = await t.connect({ url, creds, inboxPrefix: 'mine' });
+  await connection.produce('open', 'x');
+  await t.rejects(t.within(8000, connection.produce('secret', 'x'), 'produce()'), 'permission_denied', { says: 'stations.secret.1', station: 'secret' });
+});
+
+for (const [what, denied, call, says] of [
+  ['make a station', '$JS.API.STREAM.CREATE.>', (connection, name) => connection.station(`${name}-new`), 'STREAM.CREATE'],
+  ['look at a station', '$JS.API.STREAM.INFO.>', (connection, name) => connection.station(name), 'STREAM.INFO'],
+  ['make a group', '$JS.API.CONSUMER.>', (connection, name) => connection.consumer(name, { consumerName: 'g' }), 'CONSUMER'],
+  ['produce', 'stations.>', (connection, name) => connection.produce(name, 'x'), 'stations.'],
+]) {
+  row(`no right to ${what}: permission_denied with the subject`, async (t) => {
+    const { url } = await narrow(t, `{ publish: { deny: ["${denied}"] }, subscribe: { allow: [">"] } }`);
+    const name = t.name();
+    await (await t.connect({ url, ...OWNER })).station(name);
+    const connection = await t.connect({ url, ...PAGE });
+    await t.rejects(t.within(8000, call(connection, name), what), 'permission_denied', { says });
+    t.equal(connection.isConnected(), true, 'the link itself is good');
+  });
+}
+
+row('no right to ask for messages: the fetch rejects with permission_denied', async (t) => {
+  const { url } = await narrow(t, '{ publish: { deny: ["$JS.API.CONSUMER.MSG.NEXT.>"] }, subscribe: { allow: [">"] } }');
+  const name = t.name();
+  await (await t.connect({ url, ...OWNER })).produce(name, 'x');
+  const connection = await t.connect({ url, ...PAGE });
+  const consumer = await connection.consumer(name, { consumerName: 'g' });
+  await t.rejects(t.within(8000, consumer.fetch(), 'fetch()'), 'permission_denied', { says: 'MSG.NEXT' });
+});
+
+row('domain: the own one, by its name', async (t) => {
+  const { url } = await server(t, { domain: 'hub' });
+  const connection = await t.connect({ url, domain: 'hub' });
+  const station = await connection.station(t.name());
+  await t.fill(station, 3);
+  const got = await t.collect(station, 3, { ack: false });
+  for (const message of got) await message.ack({ confirm: true });
+  t.equal((await station.info()).messages, 3, 'messages');
+});
+
+row('domain: one that nobody has is not_supported, with a hint about it', async (t) => {
+  const connection = await t.connect({ domain: 'nowhere' });
+  await t.rejects(t.within(15_000, connection.station(t.name()), 'station()'), 'not_supported', { says: 'domain' });
+});
+
+row('domain: that of the hub, from a leaf node', async (t) => {
+  const port = await t.control('port');
+  const hub = await server(t, { domain: 'hub', extra: `leafnodes { listen: "127.0.0.1:${port}" }` });
+  const leaf = await server(t, { domain: 'leaf', extra: `leafnodes { remotes: [ { url: "nats://127.0.0.1:${port}" } ] }` });
+  const name = t.name();
+  const connection = await t.connect({ url: leaf.url, domain: 'hub' });
+  const station = await t.until(async () => (await t.outcome(connection.station(name))).value, 15_000, 'a station in the other domain');
+  await t.fill(station, 3);
+  const got = await t.collect(station, 3, { ack: false });
+  for (const message of got) await message.ack({ confirm: true });
+  t.deepEqual(t.texts(got), ['m0', 'm1', 'm2'], 'messages');
+  const there = await t.connect({ url: hub.url });
+  t.equal((await (await there.station(name)).info()).messages, 3, 'messages at the hub');
+  const here = await t.connect({ url: leaf.url });
+  t.equal((await here.station(name)).existed, false, 'it is not in the own domain');
+});
+
+for (const [option, wrong] of [['domain', ['a.b', 'a b', '*', '>', 'a\n', 7]], ['inboxPrefix', ['', '.', 'a..b', 'a.', '.a', 'a b', 'a.*', '>', 'x'.repeat(300), 7]]]) {
+  row(`${option} is checked before anything is dialed`, async (t) => {
+    for (const value of wrong) {
+      await t.rejects(t.connect({ url: 'ws://127.0.0.1:1', [option]: value }), 'invalid_argument', { says: option, for: t.show(value) });
+    }
+  });
+}
