@@ -37,6 +37,7 @@ const SEED_HINT: &str = "A user's seed is 58 characters long and begins with SU;
 
 /// Check what the application gave and bring it into the form in which [`prove`] takes it: the text of a `.creds` file
 /// becomes JWT and seed.
+#[inline(never)]
 pub fn ready(mut login: Login, json: JsonReader) -> Result<Login, Error> {
     if let Some(creds) = login.creds.take() {
         let (jwt, seed) = split(creds.reveal())?;
@@ -64,6 +65,7 @@ pub fn ready(mut login: Login, json: JsonReader) -> Result<Login, Error> {
 }
 
 /// Prove that the seed is ours, by signing what the server came up with. A server that asks for no proof gives no nonce.
+#[inline(never)]
 pub fn prove(login: &Login, nonce: Option<&str>) -> Result<Proof, Error> {
     let (Some(seed), Some(nonce)) = (&login.seed, nonce) else { return Ok(Proof::default()) };
     let key = key(seed.reveal())?;
