@@ -20,7 +20,7 @@ const OID = {
 /** An authority: its certificate, and `issue`, which signs for names and addresses. @returns {{ certificate: string, issue: (name: string, hosts?: string[]) => Pair }} */
 export function authority() {
   const keys = keyPair();
-  const subject = name('Station tests');
+  const subject = name(`authority ${randomBytes(4).toString('hex')}`);
   const own = certificate({ subject, issuer: subject, publicKey: keys.publicKey, signedBy: keys.privateKey, extensions: [extension(OID.constraints, sequence(der(0x01, [0xff])), true)] });
   return {
     certificate: own,

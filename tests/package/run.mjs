@@ -14,6 +14,7 @@ import { root } from '../../scripts/lib/tools.mjs';
 import { moduleCases } from './cases/module.mjs';
 import { pageCases } from './cases/pages.mjs';
 import { runtimeCases } from './cases/runtimes.mjs';
+import { startSecure, tcpCases } from './cases/tcp.mjs';
 import { workerdCases } from './cases/workerd.mjs';
 import { install, tarball } from './install.mjs';
 
@@ -27,10 +28,14 @@ const template = join(dir, 'template');
 await install(await tarball(options.tarball), template);
 await cp(join(root, 'tests', 'package', 'fixtures'), template, { recursive: true });
 const nats = await startNats();
+const secure = await startSecure(dir);
+// Miniflare hands these on to workerd.
+process.env.NODE_EXTRA_CA_CERTS = secure.files.ca;
 const browser = await openPage();
 let number = 0;
 const ctx = {
   nats,
+  secure,
   context: browser.context,
   /** A fresh folder with the package installed and the fixtures beside it. */
   async project(name) {
@@ -41,7 +46,7 @@ const ctx = {
   stationName: (name) => `${name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')}`,
 };
 
-const cases = [...moduleCases(ctx), ...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx)].filter(({ name }) => name.includes(options.only));
+const cases = [...moduleCases(ctx), ...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx), ...tcpCases(ctx)].filter(({ name }) => name.includes(options.only));
 let passed = 0;
 const failures = [];
 try {
@@ -52,6 +57,7 @@ try {
 } finally {
   await browser.close();
   await nats.stop();
+  await secure.stop();
   if (options.keep) console.log(`kept: ${dir}`);
   else await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 }

@@ -11,6 +11,7 @@ import './partitions.mjs';
 import './producer.mjs';
 import './batch.mjs';
 import './groups.mjs';
+import './sockets.mjs';
 import './starts.mjs';
 import './ack.mjs';
 import './redelivery.mjs';

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { serve } from '../../../scripts/lib/static.mjs';
 import { tool } from '../../../scripts/lib/tools.mjs';
+import { pageKnowsNoNode } from './tcp.mjs';
 
 const LIMIT_MS = 60_000;
 
@@ -15,6 +16,7 @@ export function pageCases(ctx) {
     async run() {
       const dir = await ctx.project(name);
       await bundle(dir, page);
+      await pageKnowsNoNode(join(dir, 'dist'));
       const site = await serve(join(dir, 'dist'), { csp: true });
       try {
         return await visit(ctx, site.url, name);
@@ -123,7 +125,7 @@ async function rollupBuild(dir, page) {
   const [{ rollup }, { nodeResolve }] = [await tool('rollup'), await tool('@rollup/plugin-node-resolve')];
   const warnings = [];
   const bundle = await rollup({ input: join(dir, page), plugins: [nodeResolve()], onwarn: (warning) => warnings.push(warning.message) });
-  await bundle.write({ file: join(dir, 'dist', 'app.js'), format: 'es' });
+  await bundle.write({ dir: join(dir, 'dist'), entryFileNames: 'app.js', format: 'es' });
   await bundle.close();
   if (warnings.length > 0) throw new Error(warnings.join('\n'));
   await writeFile(join(dir, 'dist', 'index.html'), html('<script type="module" src="./app.js"></script>'));

@@ -43,10 +43,10 @@ export function runtimeCases(ctx) {
   ];
 }
 
-/** Runs a program that prints one line of JSON and ends. @param {string} program @param {string[]} args @param {string} cwd */
-export function run(program, args, cwd) {
+/** Runs a program that prints one line of JSON and ends. @param {string} program @param {string[]} args @param {string} cwd @param {Record<string, string>} [env] */
+export function run(program, args, cwd, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS, killSignal: 'SIGKILL' });
+    const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS, killSignal: 'SIGKILL' });
     let out = '';
     let err = '';
     child.stdout.on('data', (chunk) => { out += chunk; });

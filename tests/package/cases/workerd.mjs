@@ -22,6 +22,11 @@ export function workerdCases(ctx) {
     },
   });
   return [
+    inWorkerd('workerd: tcp and tls', async (worker, station) => {
+      const { urls, refused } = ctx.secure;
+      return ask(worker, '/tcp', { station, urls: [ctx.nats.tcp, ...urls], refused });
+    }),
+    inWorkerd('workerd: socket with connect() of the platform', async (worker, station) => ask(worker, '/socket', { station, urls: [ctx.nats.tcp, ctx.secure.urls[0]] })),
     inWorkerd('workerd: the journey in a request', async (worker, station) => ask(worker, '/journey', { station })),
     inWorkerd('workerd: produce from requests, consume in a Durable Object', async (worker, station) => {
       const first = await Promise.all(range(0, 8).map((n) => ask(worker, '/produce', { station, text: `m${n}` })));

@@ -1,0 +1,165 @@
+// Sockets that the application opens: WebSockets of its own and pairs of byte streams, which end, fail and come too late.
+
+import { topic } from '../kit/rows.mjs';
+
+const row = topic('sockets', '2 and 5');
+const nats = { brokers: ['nats'] };
+const lively = { reconnectIntervalMs: 50, maxReconnect: -1 };
+
+/** A pair of byte streams over a WebSocket, and what a test may do to it. */
+async function streamsTo(url, cut = (bytes) => [bytes]) {
+  const socket = new WebSocket(url);
+  socket.binaryType = 'arraybuffer';
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = () => reject(new Error('the inner socket did not open'));
+  });
+  const seen = { closed: false, aborted: false, cancelled: false };
+  let input;
+  let output;
+  const readable = new ReadableStream({
+    start: (controller) => { input = controller; },
+    cancel: () => { seen.cancelled = true; socket.close(); },
+  });
+  const writable = new WritableStream({
+    start: (controller) => { output = controller; },
+    write: (bytes) => socket.send(bytes),
+    close: () => { seen.closed = true; socket.close(); },
+    abort: () => { seen.aborted = true; socket.close(); },
+  });
+  const quietly = (work) => { try { work(); } catch { /* It has ended already. */ } };
+  socket.onmessage = ({ data }) => { for (const piece of cut(new Uint8Array(data))) quietly(() => input.enqueue(piece)); };
+  socket.onclose = () => quietly(() => input.close());
+  return {
+    readable, writable, seen,
+    end: () => quietly(() => input.close()),
+    fail: (error) => quietly(() => input.error(error)),
+    failWrites: (error) => quietly(() => output.error(error)),
+    say: (value) => input.enqueue(value),
+  };
+}
+
+/** A connection over streams; `made` holds those that were opened, oldest first. */
+async function over(t, options, cut) {
+  const made = [];
+  const connection = await t.connect({ ...lively, ...options, socket: async (url) => {
+    const streams = await streamsTo(url, cut);
+    made.push(streams);
+    return streams;
+  } });
+  return { connection, made };
+}
+
+row('a pair of byte streams carries everything', nats, async (t) => {
+  const { connection } = await over(t);
+  const station = await connection.station(t.name());
+  await t.fill(station, 200);
+  const large = await station.produce(new Uint8Array(500_000).fill(7));
+  t.equal(large.sequence, 201, 'sequence');
+  const got = await t.collect(station, 201);
+  t.deepEqual(t.texts(got.slice(0, 200)), Array.from({ length: 200 }, (_, index) => `m${index}`), 'messages');
+  t.equal(got[200].data.length, 500_000, 'bytes of the large one');
+});
+
+row('streams that cut everything into single bytes, with empty chunks between, change nothing', nats, async (t) => {
+  const cut = (bytes) => Array.from(bytes, (_, at) => [bytes.subarray(at, at + 1), new Uint8Array(0)]).flat();
+  const { connection } = await over(t, {}, cut);
+  const station = await connection.station(t.name());
+  await t.fill(station, 20);
+  t.equal((await t.collect(station, 20)).length, 20, 'messages');
+});
+
+row('close lets the streams go', nats, async (t) => {
+  const { connection, made } = await over(t);
+  await connection.produce(t.name(), 'x');
+  await connection.close();
+  await t.until(() => made[0].seen.cancelled && made[0].seen.closed, 3000, 'readable cancelled, writable closed');
+});
+
+for (const [what, act, says] of [
+  ['a readable side that ends', (streams) => streams.end(), undefined],
+  ['a readable side that fails', (streams) => streams.fail(new Error('the cable is cut')), 'the cable is cut'],
+  ['a writable side that fails', (streams) => streams.failWrites(new Error('the pipe is full')), undefined],
+]) {
+  row(`${what} is a lost link, and the next socket takes over`, nats, async (t) => {
+    const { connection, made } = await over(t);
+    const entries = [];
+    void (async () => { for await (const entry of connection.status()) entries.push(entry); })();
+    const producer = await connection.producer(t.name(), { autoMsgId: true });
+    await producer.produce('before');
+    act(made[0]);
+    t.equal((await t.within(8000, producer.produce('after'), 'the message')).sequence, 2, 'sequence');
+    t.equal(made.length, 2, 'sockets opened');
+    await t.until(() => entries.some((entry) => entry.type === 'connected'), 3000, 'connected again');
+    const lost = entries.find((entry) => entry.type === 'disconnected');
+    t.checkError(lost?.reason, 'connection_lost', says ? { says } : {});
+    await t.until(() => made[0].seen.aborted || made[0].seen.cancelled, 3000, 'the old streams are let go');
+  });
+}
+
+row('something that is not bytes is protocol', nats, async (t) => {
+  const { connection, made } = await over(t, { reconnect: false });
+  made[0].say('text');
+  t.checkError(await t.within(3000, connection.closed, 'closed'), 'protocol');
+});
+
+row('socket() that never answers ends with the time limit, and what it gives later is let go', nats, async (t) => {
+  let give;
+  const began = t.now();
+  await t.rejects(t.connect({ timeoutMs: 400, socket: () => new Promise((resolve) => { give = resolve; }) }), 'connect_failed');
+  t.between(t.now() - began, 300, 3000, 'milliseconds');
+  const late = await streamsTo(t.url);
+  give(late);
+  await t.until(() => late.seen.cancelled, 3000, 'the late one is cancelled');
+});
+
+row('abort while socket() is at work: aborted at once, and what it gives later is let go', nats, async (t) => {
+  const controller = new AbortController();
+  let give;
+  const outcome = t.outcome(t.connect({ timeoutMs: 10_000, signal: controller.signal, socket: () => new Promise((resolve) => { give = resolve; }) }));
+  await t.until(() => give, 3000, 'socket() was asked');
+  const reason = new Error('never mind');
+  controller.abort(reason);
+  t.checkError((await t.within(1000, outcome, 'connect()')).reason, 'aborted', { cause: reason });
+  const late = new WebSocket(t.url);
+  const closed = new Promise((resolve) => { late.onclose = resolve; });
+  give(late);
+  await t.within(3000, closed, 'the late one is closed');
+});
+
+row('what is neither a WebSocket nor streams is invalid_argument', nats, async (t) => {
+  for (const made of [undefined, null, 5, {}, { readable: {} }]) await t.rejects(t.connect({ socket: () => made, timeoutMs: 1500 }), 'invalid_argument', { for: t.show(made), says: 'socket' });
+});
+
+row('streams that somebody reads already end connect with the platform’s error', nats, async (t) => {
+  const streams = await streamsTo(t.url);
+  streams.readable.getReader();
+  const error = await t.rejects(t.connect({ socket: () => streams, timeoutMs: 1500 }), 'connect_failed');
+  t.ok(error.cause instanceof TypeError, `cause: ${t.show(error.cause)}`);
+});
+
+row('a server that wants TLS on streams that cannot begin it: not_supported with a hint', nats, async (t) => {
+  const socket = () => {
+    const { readable, writable } = new TransformStream();
+    const greeting = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('INFO {"headers":true,"tls_required":true} \r\n')) });
+    void readable.cancel();
+    return { readable: greeting, writable };
+  };
+  await t.rejects(t.connect({ url: 'tcp://broker.example:4222', socket, timeoutMs: 1500 }), 'not_supported', { says: 'TLS' });
+});
+
+row('tls: with a socket of the application’s own comes encrypted: the server’s greeting is waited for', nats, async (t) => {
+  const urls = [];
+  const connection = await t.connect({ url: 'tls://broker.example:4222', timeoutMs: 3000, socket: (url) => { urls.push(url); return streamsTo(t.url); } });
+  t.deepEqual(urls, ['tls://broker.example:4222'], 'URLs');
+  t.equal((await connection.produce(t.name(), 'x')).sequence, 1, 'sequence');
+});
+
+row('tcp: and tls: where there are no raw sockets: not_supported with a hint', nats, async (t) => {
+  if (typeof window === 'undefined') return;
+  for (const url of ['tcp://127.0.0.1:4222', 'tls://127.0.0.1']) await t.rejects(t.connect({ url, timeoutMs: 3000 }), 'not_supported', { says: 'raw sockets' });
+});
+
+row('a raw URL with a path, a user or a wrong port is refused at once', nats, async (t) => {
+  for (const url of ['tcp://a/path', 'tls://a:0', 'tcp://', 'tcp://me:secret@a:4222']) await t.rejects(t.connect({ url }), 'invalid_argument', { for: url });
+});
