@@ -346,7 +346,7 @@ fn no_right_to_publish() {
         now,
         &mut talk.out,
         WaitId(9),
-        &Request { to: "$JS.API.INFO".into(), body: Vec::new(), head: 0 },
+        &Request { to: "$JS.API.INFO".into(), body: Vec::new(), head: 0, many: false },
     );
     talk.says("-ERR 'Permissions Violation for Publish to \"$JS.API.INFO\"'\r\n");
     let told = talk.told();
@@ -555,7 +555,7 @@ fn a_new_link_starts_from_nothing() {
 fn questions_and_answers() {
     let (mut talk, ..) = up();
     let now = talk.now;
-    let question = Request { to: "$JS.API.STREAM.INFO.orders".into(), body: b"{}".to_vec(), head: 0 };
+    let question = Request { to: "$JS.API.STREAM.INFO.orders".into(), body: b"{}".to_vec(), head: 0, many: false };
     talk.session.request(now, &mut talk.out, WaitId(36), &question);
     assert_eq!(talk.written(), "PUB $JS.API.STREAM.INFO.orders _INBOX.X.R10 2\r\n{}\r\n");
     talk.status("R10", "503\r\nNats-Subject: $JS.API.STREAM.INFO.orders");

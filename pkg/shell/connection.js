@@ -5,6 +5,7 @@ import { Calls, deferred } from './calls.js';
 import { Consumer } from './consumer.js';
 import { Feed } from './feed.js';
 import { internal } from './instance.js';
+import { later, look } from './later.js';
 import { Message } from './message.js';
 import { Producer } from './producer.js';
 import { SocketKeeper } from './socket.js';
@@ -203,6 +204,26 @@ export class Connection extends Unoffered {
     });
   }
 
+  /** Tell the wasm that something of it is not used any more; it may be gone itself. @param {(engine: any) => void} work */
+  _released(work) {
+    if (!this.#freed) this._do(work);
+  }
+
+  /**
+   * The application's headers in a block, and the message id.
+   * @param {Uint8Array} head
+   * @returns {[Readonly<Record<string, string>>, string | undefined]}
+   */
+  _headers(head) {
+    const list = this._instance.glue.headers(this.broker === 'memory', head);
+    /** @type {Record<string, string>} */
+    const headers = {};
+    for (let i = 0; i + 1 < list.length; i += 2) {
+      Object.defineProperty(headers, list[i], { value: list[i + 1], enumerable: true, configurable: true, writable: true });
+    }
+    return [Object.freeze(headers), list.length % 2 === 1 ? list[list.length - 1] : undefined];
+  }
+
   // ---- public -------------------------------------------------------------------------------------------------------
 
   /** @param {string} name @param {Api.StationOptions} [options] */
@@ -322,6 +343,11 @@ export class Connection extends Unoffered {
       this.#kept.set(key, consumer);
     }
     return consumer;
+  }
+
+  /** @returns {AsyncIterable<Api.StationInfo>} */
+  stations() {
+    return later(async () => (await look()).stations(this));
   }
 
   isConnected() {

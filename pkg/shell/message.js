@@ -64,15 +64,9 @@ export class Message {
   #read() {
     if (this.#headers) return this.#headers;
     if (this.#word(1) === 0) return (this.#headers = NO_HEADERS);
-    const connection = this.#consumer._connection;
-    const list = connection._instance.glue.headers(connection.broker === 'memory', this.#span(0));
-    /** @type {Record<string, string>} */
-    const headers = {};
-    for (let i = 0; i + 1 < list.length; i += 2) {
-      Object.defineProperty(headers, list[i], { value: list[i + 1], enumerable: true, configurable: true, writable: true });
-    }
-    if (list.length % 2 === 1) this.#msgId = list[list.length - 1];
-    return (this.#headers = Object.freeze(headers));
+    const [headers, msgId] = this.#consumer._connection._headers(this.#span(0));
+    this.#msgId = msgId;
+    return (this.#headers = headers);
   }
 
   get station() {

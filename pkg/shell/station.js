@@ -1,6 +1,7 @@
 // A station: a name, and the connection's operations with that name filled in.
 
 import { failing } from './feed.js';
+import { later, look } from './later.js';
 import { plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
@@ -62,8 +63,12 @@ export class Station {
     return this.#connection._cold((engine) => engine.info(this.name));
   }
 
-  browse() {
-    return failing(() => this.#later('browse'));
+  /**
+   * @param {{ start?: Api.Start, partitionNumber?: number, limit?: number, signal?: AbortSignal }} [options]
+   * @returns {AsyncIterable<Api.StoredMessage>}
+   */
+  browse(options) {
+    return later(async () => (await look()).browse(this.#connection, this.name, options));
   }
 
   deadLetters() {
@@ -71,8 +76,8 @@ export class Station {
   }
 
   /** @returns {Promise<number | undefined>} */
-  async purge() {
-    throw this.#later('purge');
+  purge() {
+    return this.#connection._cold((engine) => engine.purgeStation(this.name));
   }
 
   /** @returns {Promise<void>} */

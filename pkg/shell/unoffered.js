@@ -16,10 +16,6 @@ export class Unoffered {
     return plain(this.broker, 'not_supported', `${what} is not offered yet`, 'It comes with a later version of this package; capabilities tells what is there.');
   }
 
-  stations() {
-    return failing(() => this.#later('stations'));
-  }
-
   tap() {
     return failing(() => this.#later('tap'));
   }

@@ -100,3 +100,19 @@ pub const MEMORY_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Ends of turns a send may wait for what the application does with the rows before it; a fetch from what is held takes two.
 pub const TURNS_HELD: u8 = 6;
+
+/// How long a broker may take to answer one question in several messages (a page of stored ones). Longer than [`REQUEST`]: a
+/// page may have to come through a slow line.
+pub const MANY: Millis = Millis(15_000);
+
+/// Stored messages that are read in one go; the application may stop at any of them, so not too many.
+pub const PAGE_MESSAGES: u32 = 256;
+
+/// Bytes of such a page; the broker stops at the message that reaches it.
+pub const PAGE_BYTES: u64 = 512 * 1024;
+
+/// What a page may have at most, whatever the broker was asked for: its limit, and the largest message beyond it.
+pub const PAGE_MAX: usize = 80 * 1024 * 1024;
+
+/// How long the question where a group stands waits for acks that are on their way; it is asked then all the same.
+pub const QUEUED: Millis = Millis(2_000);

@@ -66,8 +66,8 @@ pub fn rfc3339(at: Wall) -> String {
     format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{nanos:09}Z", of_day / 3600, of_day / 60 % 60, of_day % 60)
 }
 
-/// Milliseconds since 1970 of an RFC 3339 text in UTC; `None` if it is not one.
-pub fn parse_rfc3339(text: &str) -> Option<u64> {
+/// The moment of an RFC 3339 text in UTC, to the nanosecond; `None` if it is not one.
+pub fn parse_rfc3339(text: &str) -> Option<Wall> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
@@ -75,10 +75,10 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         return None;
     }
     let fraction = text.get(19..text.len().saturating_sub(1))?;
-    let millis = match fraction.strip_prefix('.') {
+    let nanos = match fraction.strip_prefix('.') {
         Some(digits) => {
             let mut value = 0;
-            for at in 0..3 {
+            for at in 0..9 {
                 let digit = digits.as_bytes().get(at).copied().unwrap_or(b'0');
                 value = value * 10 + u64::from(digit.checked_sub(b'0').filter(|d| *d < 10)?);
             }
@@ -91,7 +91,8 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         + (1..month).map(|m| month_days(year, m)).sum::<u64>()
         + day
         - 1;
-    Some((days * 86_400 + hour * 3600 + minute * 60 + second) * 1000 + millis)
+    let seconds = days.checked_mul(86_400)?.checked_add(hour * 3600 + minute * 60 + second)?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos).map(Wall)
 }
 
 /// Year, month and day of a count of days since 1970-01-01.
@@ -134,9 +135,15 @@ mod tests {
     fn writes_and_reads_moments() {
         let at = Wall(1_795_243_580_360_822_863);
         assert_eq!(rfc3339(at), "2026-11-21T06:46:20.360822863Z");
-        assert_eq!(parse_rfc3339(&rfc3339(at)), Some(1_795_243_580_360));
-        assert_eq!(parse_rfc3339("2024-02-29T23:59:59Z"), Some(1_709_251_199_000));
+        assert_eq!(parse_rfc3339(&rfc3339(at)), Some(at));
+        assert_eq!(
+            parse_rfc3339("2026-11-21T06:46:20.3614Z"),
+            Some(Wall(1_795_243_580_361_400_000)),
+            "no zeros at the end"
+        );
+        assert_eq!(parse_rfc3339("2024-02-29T23:59:59Z"), Some(Wall(1_709_251_199_000_000_000)));
         assert_eq!(parse_rfc3339("2026-11-21 06:46"), None);
+        assert_eq!(parse_rfc3339("9999-01-01T00:00:00Z"), None, "beyond what nanoseconds hold");
     }
 
     #[test]

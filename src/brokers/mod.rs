@@ -36,7 +36,7 @@ use crate::link::session::{Login, ServerFacts, Session};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use terms::{Done, GroupFacts, GroupSpec, Lack, StationFacts, StationReport, StationSpec};
+use terms::{Done, GroupFacts, GroupSpec, Lack, Start, StationFacts, StationReport, StationSpec, Stored, Walk};
 
 /// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
 /// cannot do at all stands in its own folder.
@@ -44,9 +44,6 @@ const LATER: &[&str] = &[
     "dead_letters",
     "dls_station",
     "schemas",
-    "purge",
-    "list",
-    "get",
     "live",
     "requests",
     "expiration",
@@ -279,6 +276,46 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.report(Ops::now(exchange), name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::report(api, name)),
+        }
+    }
+
+    /// Every station that the user can see, by name.
+    pub fn stations(&self) -> Operation<'_, Vec<StationReport>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.stations(Ops::now(exchange))),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::list::stations(api)),
+        }
+    }
+
+    /// Remove the messages of a station; says how many there were.
+    pub fn purge<'a>(&'a self, facts: &'a StationFacts) -> Operation<'a, u64> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.purge(Ops::now(exchange), &facts.name)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::station::purge(api, facts)),
+        }
+    }
+
+    /// Begin to walk through what a station holds now, in each of its partitions or in one.
+    pub fn walks<'a>(&'a self, name: &'a str, start: Start, partition: Option<u32>) -> Operation<'a, Vec<Walk>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.walks(Ops::now(exchange), name, start, partition)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::browse::walks(api, name, start, partition)),
+        }
+    }
+
+    /// The next messages of a walk, at most so many; none only where it is over.
+    pub fn page<'a>(&'a self, walk: &'a mut Walk, most: u32) -> Operation<'a, Vec<Stored>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.page(Ops::now(exchange), walk, most)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::browse::page(api, walk, most)),
         }
     }
 

@@ -132,6 +132,57 @@ pub struct GroupFacts {
     pub broker_counts: bool,
 }
 
+/// A stored message, as one who only looks reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// The partition's number.
+    pub partition: u32,
+    /// Its sequence in the partition.
+    pub sequence: u64,
+    /// When the broker stored it.
+    pub stamp: Wall,
+    /// The header block, in the broker's own form.
+    pub head: Vec<u8>,
+    /// The payload.
+    pub data: Vec<u8>,
+}
+
+/// How a broker can be asked for stored messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Many with one question.
+    Pages,
+    /// One with one question.
+    Single,
+    /// One with one question, which only the leader answers.
+    Leader,
+}
+
+/// A walk through the stored messages of one partition: what is left of it.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// Where.
+    pub place: Place,
+    /// The lowest sequence that has not been read.
+    pub next: u64,
+    /// The last one that is read.
+    pub last: u64,
+    /// How the broker is asked.
+    pub way: Way,
+    /// What lies in the partition without being a message of the station is passed over: only this address counts;
+    /// empty where everything does.
+    pub only: String,
+    /// There are copies, and the one that answers may be behind.
+    pub copies: bool,
+}
+
+impl Walk {
+    /// Nothing is left.
+    pub fn is_over(&self) -> bool {
+        self.next > self.last
+    }
+}
+
 /// A capability of the contract, and why the broker lacks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lack {

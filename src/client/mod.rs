@@ -15,6 +15,7 @@ pub mod consumer;
 pub mod context;
 pub mod driver;
 pub mod lane;
+pub mod look;
 mod member;
 pub mod options;
 pub mod producer;

@@ -111,6 +111,9 @@ pub const CONSUME: &[&str] = &["partitionKey", "partitionNumber", "prefetchMessa
 pub const FETCH: &[&str] =
     &["batchSize", "batchMaxTimeToWaitMs", "partitionKey", "partitionNumber", "noWait", "prefetch", "signal"];
 
+/// Names of the options of `browse`.
+pub const BROWSE: &[&str] = &["start", "partitionNumber", "limit", "signal"];
+
 /// Longest `inboxPrefix`, in bytes.
 const PREFIX_MAX: usize = 200;
 
@@ -532,6 +535,27 @@ fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
         },
         _ => Err(Error::argument("start is neither a word nor an object").hint(hint)),
     }
+}
+
+/// What `browse` was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Browse {
+    /// `start`
+    pub start: Start,
+    /// `partitionNumber`
+    pub partition: Option<u32>,
+    /// `limit`
+    pub limit: u64,
+}
+
+/// Read the options of `browse`.
+pub fn browse(options: &Value, now: Now) -> Result<Browse, Error> {
+    let read = Reader::new("browse", options, &[BROWSE])?;
+    let partition = match scope(&read)? {
+        Scope::Number(number) => Some(number),
+        Scope::All | Scope::Hash(_) => None,
+    };
+    Ok(Browse { start: start(&read, now)?, partition, limit: read.whole("limit", u64::MAX, 1, SAFE)? })
 }
 
 fn scope(read: &Reader<'_>) -> Result<Scope, Error> {

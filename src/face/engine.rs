@@ -107,12 +107,13 @@ pub fn headers(memory_broker: bool, head: &[u8]) -> Array {
 /// One connection.
 #[wasm_bindgen(skip_typescript)]
 pub struct Engine {
-    driver: Rc<Driver>,
+    pub(super) driver: Rc<Driver>,
     runtime: Rc<WebRuntime>,
     table: Rc<RefCell<Table>>,
     scratch: RefCell<Vec<u8>>,
     error: RefCell<Option<Error>>,
     name: Option<String>,
+    pub(super) looks: super::look::Looks,
 }
 
 #[wasm_bindgen]
@@ -155,7 +156,15 @@ impl Engine {
                 deliver(&driver, &rows, driver.event(event), &turn, chunk);
             }
         }));
-        Ok(Engine { driver, runtime, table, scratch: RefCell::new(Vec::new()), error: RefCell::new(None), name })
+        Ok(Engine {
+            driver,
+            runtime,
+            table,
+            scratch: RefCell::new(Vec::new()),
+            error: RefCell::new(None),
+            name,
+            looks: Default::default(),
+        })
     }
 
     fn kept<T>(&self, result: Result<T, Error>, good: impl FnOnce(T) -> i32) -> i32 {
@@ -642,7 +651,7 @@ impl Engine {
     }
 }
 
-async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {
+pub(super) async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {
     let facts = driver.ops()?.find(name).await?;
     facts.ok_or_else(|| {
         Error::new(Kind::NoSuchStation, "the station does not exist")
@@ -652,7 +661,7 @@ async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {
 }
 
 /// A promise of a cold operation; it rejects with the fields of an error.
-fn promise(work: impl Future<Output = Done<JsValue>> + 'static) -> Promise {
+pub(super) fn promise(work: impl Future<Output = Done<JsValue>> + 'static) -> Promise {
     boxed(Box::pin(work))
 }
 

@@ -5,6 +5,7 @@
 
 mod engine;
 mod fault;
+mod look;
 mod report;
 mod table;
 mod typings;

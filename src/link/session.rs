@@ -108,6 +108,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The header block's length; 0 if there is none.
     pub head: u32,
+    /// The answer comes in several messages; they are one [`Reply`], in a form that the broker's own operations read.
+    pub many: bool,
 }
 
 /// The broker's answer to a [`Request`].

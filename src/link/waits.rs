@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     fn request() -> Request {
-        Request { to: "x".into(), body: Vec::new(), head: 0 }
+        Request { to: "x".into(), body: Vec::new(), head: 0, many: false }
     }
 
     #[test]

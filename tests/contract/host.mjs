@@ -1,7 +1,7 @@
 // What the programs of this folder share: their options, the right Node, the page, the report. Starts no server of its own.
 
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -129,11 +129,12 @@ async function inPage(values, config, hooks) {
     if (config.secure) await page.route(`${SECURE}/**`, async (route) => route.fulfill(await relay(site.url, route.request().url())));
     await page.goto(`${config.secure ? SECURE : site.url}/`);
     const entry = `/package/${entryOf(values.package, ['browser', 'import', 'default'])}`;
+    const chunks = readdirSync(join(values.package, 'shell')).filter((name) => name.endsWith('.js')).map((name) => `/package/shell/${name}`);
     return await page.evaluate(async ({ startAt, config }) => {
       const { start } = await import(startAt);
       const report = (result) => void window.contractReport(result);
       return start(config, { report, control: (name, args) => window.contractControl(name, args) });
-    }, { startAt: '/tests/contract/kit/start.mjs', config: { ...config, entry, rows: `/tests/contract/${config.rows}` } });
+    }, { startAt: '/tests/contract/kit/start.mjs', config: { ...config, entry, chunks, rows: `/tests/contract/${config.rows}` } });
   } finally {
     await close();
     await site.close();

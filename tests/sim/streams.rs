@@ -163,8 +163,8 @@ impl Consumer {
             Some("by_start_sequence") => config["opt_start_seq"].as_u64().unwrap_or(1),
             Some("by_start_time") => {
                 let text = config["opt_start_time"].as_str().unwrap_or_default();
-                let start = stationmaster::base::time::parse_rfc3339(text).unwrap_or(0);
-                let found = stream.messages.iter().find(|(_, m)| m.at.wall.0 / 1_000_000 >= start);
+                let start = stationmaster::base::time::parse_rfc3339(text).map_or(0, |at| at.0);
+                let found = stream.messages.iter().find(|(_, m)| m.at.wall.0 >= start);
                 found.map_or(stream.last + 1, |(sequence, _)| *sequence)
             }
             _ => 1,

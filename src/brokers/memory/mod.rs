@@ -10,10 +10,12 @@
 //! members    who asks, and what lies ready for him       registry   which brokers there are, by name
 //! cursor     where a group stands in a partition         partition  messages, retention, the window of ids
 //! head       headers as bytes                            token      what an ack gives back
+//! look       lists, walks through what is stored, purges
 //! ```
 
 mod cursor;
 mod head;
+mod look;
 mod members;
 mod ops;
 mod partition;

@@ -7,7 +7,9 @@ use super::session::wake_all;
 use super::stations::Membership;
 use super::store::Store;
 use crate::base::time::Now;
-use crate::brokers::terms::{Done, GroupFacts, GroupSpec, StationFacts, StationReport, StationSpec};
+use crate::brokers::terms::{
+    Done, GroupFacts, GroupSpec, Start, StationFacts, StationReport, StationSpec, Stored, Walk,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -48,6 +50,26 @@ impl Ops {
     /// What a station holds.
     pub fn report(&self, now: Now, name: &str) -> Done<StationReport> {
         self.store.borrow_mut().report(now, name)
+    }
+
+    /// Every station, by name.
+    pub fn stations(&self, now: Now) -> Done<Vec<StationReport>> {
+        self.store.borrow_mut().list(now)
+    }
+
+    /// Remove the messages of a station.
+    pub fn purge(&self, now: Now, name: &str) -> Done<u64> {
+        self.store.borrow_mut().purge(now, name)
+    }
+
+    /// Begin to walk through what a station holds.
+    pub fn walks(&self, now: Now, name: &str, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
+        self.store.borrow_mut().walks(now, name, start, partition)
+    }
+
+    /// The next messages of a walk.
+    pub fn page(&self, now: Now, walk: &mut Walk, most: u32) -> Done<Vec<Stored>> {
+        self.store.borrow_mut().page(now, walk, most)
     }
 
     /// Make a group, or join it where it stands and as it is.

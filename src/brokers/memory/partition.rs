@@ -151,6 +151,15 @@ impl Partition {
         }
     }
 
+    /// Remove all messages and say how many there were. Sequences go on, and ids stay remembered.
+    pub fn clear(&mut self) -> u64 {
+        let count = self.count;
+        while !self.messages.is_empty() {
+            self.drop_first();
+        }
+        count
+    }
+
     /// The sequence of the first message stored at this moment or later; the next one to come if there is none.
     pub fn since(&self, moment: Wall) -> u64 {
         self.find(self.messages.iter().position(|message| message.bytes.is_some() && message.stamp >= moment))

@@ -209,12 +209,12 @@ impl Group {
 }
 
 /// Where a partition is kept: under the station's own name, since this broker needs no other.
-fn place(station: &str, partition: u32) -> Place {
+pub(super) fn place(station: &str, partition: u32) -> Place {
     Place { station: station.into(), partition, store: station.into(), address: station.into() }
 }
 
 /// The first sequence that a new group gets.
-fn begin(partition: &Partition, start: Start) -> u64 {
+pub(super) fn begin(partition: &Partition, start: Start) -> u64 {
     match start {
         Start::First => partition.first(),
         Start::Last => partition.newest(1),

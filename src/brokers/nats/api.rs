@@ -41,14 +41,20 @@ impl Api {
 
     /// Put a question; it leaves at once.
     pub fn begin(&self, to: &str, body: Vec<u8>) -> Pending<'_> {
-        let request = Request { to: format!("{}.{to}", self.prefix), body, head: 0 };
+        let request = Request { to: format!("{}.{to}", self.prefix), body, head: 0, many: false };
         Pending { api: self, answer: self.exchange.ask(request.clone(), limits::REQUEST), request }
     }
 
     /// Publish to a subject that is not the API's, as a question: `message` begins with a header block of `head` bytes. What
     /// answers is up to the subject; a message larger than the server takes is not sent, and says so.
     pub fn publish(&self, to: &str, message: Vec<u8>, head: u32, limit: Millis) -> Answer {
-        self.exchange.ask(Request { to: to.into(), body: message, head }, limit)
+        self.exchange.ask(Request { to: to.into(), body: message, head, many: false }, limit)
+    }
+
+    /// Put a question whose answer is not JSON; the status says what became of it.
+    pub fn begin_raw(&self, to: &str, body: Vec<u8>, many: bool) -> Answer {
+        let limit = if many { limits::MANY } else { limits::REQUEST };
+        self.exchange.ask(Request { to: format!("{}.{to}", self.prefix), body, head: 0, many }, limit)
     }
 
     /// Put a question and wait for the answer.
@@ -138,16 +144,17 @@ impl Refusal {
     /// As the application sees it (jetstream.md section 8.1).
     pub fn error(self, station: &str) -> Error {
         let (code, text) = match self {
+            Refusal::Link(error) if station.is_empty() => return error,
             Refusal::Link(error) => return error.at(station),
             Refusal::Api(code, text) => (code, text),
         };
+        let at = |error: Error| if station.is_empty() { error } else { error.at(station) };
         let kind = match code {
             10059 | 10014 => return super::session::gone(station, code),
             503 | 10039 | 10076 => {
-                return Error::new(Kind::NotSupported, "this server or account has no JetStream")
-                    .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account. With the option domain: nobody answers under that name.")
-                    .at(station)
-                    .code(code);
+                let error = Error::new(Kind::NotSupported, "this server or account has no JetStream")
+                    .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account. With the option domain: nobody answers under that name.");
+                return at(error).code(code);
             }
             10058 | 10148 | 10013 | 10065 => Kind::AlreadyExists,
             10185 => Kind::NotSupported,
@@ -161,12 +168,12 @@ impl Refusal {
             10026 | 10027 => "The account's limit of streams or consumers is reached.",
             10025 => "The server does not know one of the fields in extra.",
             10099 => "A work queue has one group.",
+            10109 => "The stream is sealed: nothing can be added to it or taken from it any more.",
+            10110 => "The stream's configuration forbids it (deny_purge).",
             10023 | 10028 | 10047 | 10002 => "The server or the account is full.",
             _ => "The broker's own code is in serverCode; its text is the message.",
         };
-        Error::new(kind, format!("JetStream refused: {text}"))
-            .hint(hint)
-            .at(station)
+        at(Error::new(kind, format!("JetStream refused: {text}")).hint(hint))
             .code(code)
             .retryable(matches!(kind, Kind::Timeout))
     }

@@ -16,6 +16,9 @@ use crate::link::session::{FeedSpec, Place};
 /// Deliveries of a durable that does not say: without end.
 const ENDLESS: u32 = u32::MAX;
 
+/// A sequence that no stream reaches, and every reader of numbers takes.
+const FAR: u64 = 9_007_199_254_740_991;
+
 /// Create the group where it is missing; join it where it is.
 pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
     let mut asked = Vec::new();
@@ -124,6 +127,10 @@ pub async fn remove(api: &Api, facts: &StationFacts, group: &str, given_back: Op
 
 /// The last sequence the group is done with; `None` if nothing yet.
 pub async fn position(api: &Api, place: &Place, group: &str) -> Done<Option<u64>> {
+    // Acks wait in a queue of the consumer: what comes through it behind them is answered when they count. This sign of life
+    // is for a sequence that no stream reaches, and so means nothing else. A group without acks has no such queue.
+    let last = format!("$JS.ACK.{}.{}.1.{FAR}.{FAR}.1.0", place.store, names::token(group));
+    let _ = api.publish(&last, b"+WPI".to_vec(), 0, limits::QUEUED).await;
     let info = info(api, place, group).await?;
     let floor = info.get("ack_floor");
     let done = floor.get("consumer_seq").whole().unwrap_or(0) > 0;

@@ -5,17 +5,21 @@
 //! session   log in, correlate, route     feed                the pulls of one feed
 //! nkey      seeds, JWTs, signatures
 //! names, api, station, group             operations: sequences of questions, as async functions
+//! list, browse, page                     ... that only look: stations, and what they hold
 //! ```
 //!
 //! Knows nothing of producers, consumers and promises. Source of every fact: jetstream.md.
 
 pub mod api;
+pub mod browse;
 pub mod feed;
 pub mod group;
 pub mod head;
 pub mod info;
+pub mod list;
 pub mod names;
 pub mod nkey;
+pub mod page;
 pub mod receipt;
 pub mod session;
 pub mod station;

@@ -101,6 +101,8 @@ pub struct NatsSession {
     last_check: u32,
     /// Questions on the wire, with their subjects: a refused one gets no other answer.
     questions: Vec<(WaitId, String)>,
+    /// What has come of answers in several messages.
+    gathered: Vec<(WaitId, Vec<u8>)>,
     jitter: u32,
     /// End of the reply subject that is being written; one buffer for all.
     name: Vec<u8>,
@@ -127,6 +129,7 @@ impl NatsSession {
             checks: Vec::new(),
             last_check: 0,
             questions: Vec::new(),
+            gathered: Vec::new(),
             jitter: 0,
             name: Vec::new(),
             outputs: VecDeque::new(),
@@ -296,6 +299,7 @@ impl NatsSession {
     fn denied(&mut self, subject: &str, denied: &Error) {
         if let Some(at) = self.questions.iter().position(|(_, to)| to == subject) {
             let (wait, _) = self.questions.remove(at);
+            self.gathered.retain(|(other, _)| *other != wait);
             self.outputs.push_back(Output::Replied(wait, Err(denied.clone())));
             return;
         }
@@ -328,6 +332,7 @@ impl NatsSession {
         self.deframer.reset();
         self.checks.clear();
         self.questions.clear();
+        self.gathered.clear();
         self.generations.clear();
         for (_, route) in &mut self.routes {
             route.checking = None;
@@ -532,6 +537,9 @@ impl Session for NatsSession {
         let head = request.head as usize;
         wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, head);
         self.questions.push((wait, request.to.clone()));
+        if request.many {
+            self.gathered.push((wait, Vec::new()));
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 use super::api::{Api, Body, Refusal};
 use super::names;
 use crate::base::error::{Error, Kind};
-use crate::base::time::{Millis, Wall, parse_rfc3339};
+use crate::base::time::{Millis, parse_rfc3339};
 use crate::base::value::Value;
 use crate::brokers::terms::{Done, Retention, StationFacts, StationReport, StationSpec};
 use crate::link::session::Place;
@@ -124,25 +124,38 @@ pub async fn report(api: &Api, name: &str) -> Done<StationReport> {
     for other in others {
         infos.push(other.answer().await.map_err(|refusal| refusal.error(name))?);
     }
+    Ok(summary(&facts, &infos))
+}
+
+/// What a station holds, by what its streams say; partition 1's comes first.
+pub fn summary(facts: &StationFacts, infos: &[Value]) -> StationReport {
     let state = |info: &Value, key: &str| info.get("state").get(key).whole().unwrap_or(0);
     let sum = |key: &str| infos.iter().fold(0u64, |sum, info| sum.saturating_add(state(info, key)));
     let only = infos.first().filter(|_| infos.len() == 1);
     let options = infos.first().map(read_spec).unwrap_or_else(|| read_spec(&Value::Nothing));
-    Ok(StationReport {
-        name: name.into(),
+    StationReport {
+        name: facts.name.clone(),
         partitions: facts.places.iter().map(|place| place.partition).collect(),
         messages: sum("messages"),
         bytes: sum("bytes"),
         first: only.map(|info| state(info, "first_seq")),
         last: only.map(|info| state(info, "last_seq")),
         groups: infos.iter().map(|info| state(info, "consumer_count")).max().unwrap_or(0),
-        created: infos
-            .first()
-            .and_then(|info| info.get("created").text())
-            .and_then(parse_rfc3339)
-            .map(|ms| Wall(ms.saturating_mul(1_000_000))),
+        created: infos.first().and_then(|info| info.get("created").text()).and_then(parse_rfc3339),
         options,
-    })
+    }
+}
+
+/// Remove all messages; says how many there were.
+pub async fn purge(api: &Api, facts: &StationFacts) -> Done<u64> {
+    let begin = |place: &Place| api.begin(&format!("STREAM.PURGE.{}", place.store), Vec::new());
+    let parts: Vec<_> = facts.places.iter().map(begin).collect();
+    let mut removed = 0u64;
+    for part in parts {
+        let answer = part.answer().await.map_err(|refusal| refusal.error(&facts.name))?;
+        removed = removed.saturating_add(answer.get("purged").whole().unwrap_or(0));
+    }
+    Ok(removed)
 }
 
 /// First and last sequence of a partition.
@@ -204,7 +217,8 @@ fn config(name: &str, token: &str, partition: u32, spec: &StationSpec) -> Done<V
     Ok(body.finish())
 }
 
-fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
+/// What a station is, by what the stream of its partition 1 says.
+pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
     let config = info.get("config");
     let metadata = config.get("metadata");
     let number = |key: &str| metadata.get(key).text().and_then(|text| text.parse::<u32>().ok());

@@ -5,7 +5,7 @@ import { VirtualClock } from '../clock.mjs';
 import { runRows } from './runner.mjs';
 
 /**
- * `config`: { entry, rows, broker, url?, virtual?, only?, quick?, waiting? }. `hooks`: report(result), control(name, args).
+ * `config`: { entry, rows, broker, url?, virtual?, chunks?, only?, quick?, waiting? }. `hooks`: report(result), control(name, args).
  * Resolves with { results, problems }: problems are errors that nobody caught.
  */
 export async function start(config, hooks) {
@@ -16,6 +16,8 @@ export async function start(config, hooks) {
   const api = await import(config.entry);
   // Compiling the wasm is no timer, so it must be over before time may jump.
   await api.init();
+  // So is loading what the package loads at first use.
+  await Promise.all((clock ? config.chunks ?? [] : []).map((chunk) => import(chunk)));
   const { rows } = await import(config.rows);
   clock?.start();
   const run = {

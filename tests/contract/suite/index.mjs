@@ -2,6 +2,7 @@
 
 import './connect.mjs';
 import './station.mjs';
+import './look.mjs';
 import './retention.mjs';
 import './names.mjs';
 import './options.mjs';

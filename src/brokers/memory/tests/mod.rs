@@ -311,7 +311,7 @@ fn a_session_says_that_it_is_up_and_alive() {
 fn a_request_is_answered_with_an_error() {
     let rig = Rig::new();
     let mut client = rig.client();
-    let request = crate::link::session::Request { to: "x".into(), body: Vec::new(), head: 0 };
+    let request = crate::link::session::Request { to: "x".into(), body: Vec::new(), head: 0, many: false };
     client.session.request(rig.now(), &mut client.out, WaitId(1), &request);
     let said = client.drain();
     assert!(matches!(said.as_slice(), [Said::Replied(WaitId(1), Err(_))]), "{said:?}");

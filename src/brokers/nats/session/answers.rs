@@ -1,6 +1,6 @@
 //! Answers on the inbox: receipts of publishes, replies to questions, and what the session itself wanted to know.
 
-use super::super::{receipt, wire};
+use super::super::{page, receipt, wire};
 use super::{Check, NatsSession, gone};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
@@ -27,8 +27,15 @@ impl NatsSession {
         match name.split_first() {
             Some((b'R', id)) => {
                 let Some(wait) = parse_base36(id).and_then(|id| u32::try_from(id).ok()).map(WaitId) else { return };
+                let mut body = body.to_vec();
+                if let Some(at) = self.gathered.iter().position(|(other, _)| *other == wait) {
+                    if self.gathered.get_mut(at).is_some_and(|(_, page)| page::gather(page, head, &body)) {
+                        return;
+                    }
+                    body = self.gathered.swap_remove(at).1;
+                }
                 self.questions.retain(|(other, _)| *other != wait);
-                let reply = Reply { status: wire::status(head), head: head.to_vec(), body: body.to_vec() };
+                let reply = Reply { status: wire::status(head), head: head.to_vec(), body };
                 self.outputs.push_back(Output::Replied(wait, Ok(reply)));
             }
             Some((b'I', id)) => {

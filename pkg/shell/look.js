@@ -1,0 +1,44 @@
+// Looking: stations, and what they hold. What is there, and in which order, is decided in Rust.
+
+import { Stored } from './stored.js';
+
+/** @import { Connection } from './connection.js' */
+/** @import * as Api from '../index.js' */
+
+/** @param {Connection} connection @returns {AsyncGenerator<Api.StationInfo, undefined>} */
+export async function* stations(connection) {
+  yield* await connection._cold((engine) => engine.listStations());
+}
+
+/**
+ * @param {Connection} connection
+ * @param {string} station
+ * @param {{ start?: Api.Start, partitionNumber?: number, limit?: number, signal?: AbortSignal } | undefined} options
+ * @returns {AsyncGenerator<Api.StoredMessage, undefined>}
+ */
+export async function* browse(connection, station, options) {
+  const signal = connection._signal(options?.signal);
+  /** @type {(error: unknown) => void} */
+  let abort = () => {};
+  const aborted = new Promise((_, reject) => {
+    abort = () => reject(connection._aborted(/** @type {AbortSignal} */ (signal)));
+  });
+  aborted.catch(() => {});
+  signal?.addEventListener('abort', abort, { once: true });
+  const begun = connection._cold((engine) => engine.beginLook(station, options));
+  try {
+    const look = await Promise.race([begun, aborted]);
+    for (;;) {
+      /** @type {any[]} */
+      const page = await Promise.race([connection._cold((engine) => engine.nextLook(look)), aborted]);
+      if (page.length === 0) return;
+      for (let at = 0; at < page.length; at += 5) {
+        connection._signal(signal);
+        yield /** @type {any} */ (new Stored(connection, station, page[at], page[at + 1], page[at + 2], page[at + 3], page[at + 4]));
+      }
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    begun.then((look) => connection._released((engine) => engine.endLook(look)), () => {});
+  }
+}
