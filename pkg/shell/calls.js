@@ -62,7 +62,8 @@ export class Calls {
     try {
       this.#connection._check();
       const scratch = this.scratch;
-      const length = scratch.payload(message);
+      const schema = producer._schema;
+      const length = scratch.payload(schema === undefined ? message : schema.fit(message));
       if (options !== undefined) {
         this.#checkOptions(options, mixed);
         signal = this.#connection._signal(options.signal);
@@ -83,17 +84,22 @@ export class Calls {
       call = this.#connection._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
       if (call < 0) {
         const error = this.#connection._failure();
+        this.#last = undefined;
         if (feeds && error.code === 'queue_full') return undefined;
         return Promise.reject(error);
       }
       if (length > 1 << 20) scratch.trim();
     } catch (error) {
-      return Promise.reject(error instanceof BrokerError ? error : this.#connection._error(error));
+      const failed = error instanceof BrokerError ? error : this.#connection._error(error);
+      this.#last = undefined;
+      if (producer._schema === undefined) return Promise.reject(failed);
+      return producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
     }
     const promise = new Promise(executor);
     /** @type {Call} */
     const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
     this.#calls[call] = this.#last = entry;
+    if (producer._schema !== undefined) producer._schema.sent(call, message);
     if (signal) {
       entry.abort = () => this.#connection._do((engine) => engine.abortCall(call));
       signal.addEventListener('abort', entry.abort, { once: true });
@@ -117,9 +123,14 @@ export class Calls {
     if (this.#connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#connection._failure();
   }
 
-  /** The call behind the promise that was given last. */
+  /** The call behind the promise that was given last; undefined if that one failed at once. */
   last() {
-    return /** @type {Call} */ (this.#last);
+    return this.#last;
+  }
+
+  /** A call that has no outcome. @param {number} index */
+  at(index) {
+    return this.#calls[index];
   }
 
   /**

@@ -7,6 +7,7 @@ import { Feed } from './feed.js';
 import { internal } from './instance.js';
 import { later, look } from './later.js';
 import { Message } from './message.js';
+import { Opening } from './opening.js';
 import { Producer } from './producer.js';
 import { SocketKeeper } from './socket.js';
 import { Station } from './station.js';
@@ -27,6 +28,8 @@ export class Connection extends Unoffered {
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
   /** @type {Map<number, Consumer>} */ #consumers = new Map();
+  /** Every producer that has not ended. @type {Map<number, Producer>} */ #senders = new Map();
+  /** Loaded when a station has a schema. @type {Promise<import('./schema.js').Schemas> | undefined} */ #schemas;
   /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
   /** Kept behind fetch and consume, by station and name. @type {Map<string, Consumer>} */ #kept = new Map();
   /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
@@ -312,7 +315,10 @@ export class Connection extends Unoffered {
     if (id < 0) throw this._failure();
     const [name, prefix] = /** @type {[string, string]} */ (this._do((engine) => engine.text()).split('\n'));
     this._calls.scratch.forget();
-    return new Producer(this, id, Object.freeze(list), name, prefix);
+    const producer = new Producer(this, id, Object.freeze(list), name, prefix);
+    this.#senders.set(id, producer);
+    if (mixed) producer._schema = new Opening(producer, this._operation(this._do((engine) => engine.whenProducer(id))));
+    return producer;
   }
 
   /**
@@ -348,6 +354,36 @@ export class Connection extends Unoffered {
   /** @returns {AsyncIterable<Api.StationInfo>} */
   stations() {
     return later(async () => (await look()).stations(this));
+  }
+
+  /**
+   * @param {string} name
+   * @param {Api.SchemaType} type
+   * @param {string} definition
+   * @returns {Promise<void>}
+   */
+  async createSchema(name, type, definition) {
+    this._check();
+    for (const [what, text] of Object.entries({ name, type, definition })) if (typeof text !== 'string') throw plain(this.broker, 'invalid_argument', `the schema's ${what} is not a string`);
+    if (this._do((engine) => engine.checkSchema(name, type)) < 0) throw this._failure();
+    const schemas = await this._loadSchemas();
+    await schemas.create(name, type, definition);
+  }
+
+  /** @param {string} name @param {string} station @returns {Promise<void>} */
+  async enforceSchema(name, station) {
+    if (typeof name !== 'string') throw plain(this.broker, 'invalid_argument', 'the schema name is not a string');
+    await this._cold((engine) => engine.enforceSchema(name, this.#name(station), false));
+  }
+
+  /** @param {string} name @param {string} station */
+  attachSchema(name, station) {
+    return this.enforceSchema(name, station);
+  }
+
+  /** @param {string} station @returns {Promise<void>} */
+  async detachSchema(station) {
+    await this._cold((engine) => engine.enforceSchema('', this.#name(station), true));
   }
 
   isConnected() {
@@ -413,6 +449,7 @@ export class Connection extends Unoffered {
   /** @param {number} id */
   #dropProducer(id) {
     for (const [key, producer] of this.#producers) if (producer._id === id) this.#producers.delete(key);
+    this.#senders.delete(id);
   }
 
   // ---- for consumers ------------------------------------------------------------------------------------------------
@@ -546,12 +583,45 @@ export class Connection extends Unoffered {
     status: (index) => this.#status(this._engine.turnStatus(index)),
     ask: (attempt, error) => this.#ask(attempt, this.#turnError(error)),
     over: (error) => this.#finished(this.#turnError(error)),
+    schema: (index) => void this.#bind(this._engine.turnSchema(index)),
   };
 
   /** @param {number} id @param {Uint32Array} numbers */
   #pull(id, numbers) {
     const consumer = this.#consumers.get(id);
     return Array.from(numbers, (number) => /** @type {Message} */ (consumer?._pull(number)));
+  }
+
+  /** Producers and consumers of a station. @param {string} station */
+  _users(station) {
+    return {
+      producers: [...this.#senders.values()].filter((producer) => producer.stations.includes(station)),
+      consumers: [...this.#consumers.values()].filter((consumer) => consumer.station === station),
+    };
+  }
+
+  /** What is needed for schemas is in files of its own. @returns {Promise<import('./schema.js').Schemas>} */
+  _loadSchemas() {
+    return (this.#schemas ??= import('./schema.js').then(
+      ({ Schemas }) => new Schemas(this),
+      (error) => {
+        this.#schemas = undefined;
+        throw because(plain(this.broker, 'schema_violation', `schemas cannot be checked: ${error?.message ?? error}`, 'Are the folders shell and schemas served as they are in the package? Try again.', true), error);
+      },
+    ));
+  }
+
+  /** Messages of a station have to fit something else from now on. @param {any} binding described in src/face/schema.rs */
+  async #bind(binding) {
+    let failed = '';
+    try {
+      const schemas = await this._loadSchemas();
+      await schemas.bind(binding);
+    } catch (error) {
+      failed = String(/** @type {any} */ (error)?.message ?? error);
+      for (const consumer of this._users(binding[1]).consumers) consumer._schema = /** @type {any} */ ({ decode() { throw error; } });
+    }
+    if (!this.#over) this._do((engine) => engine.schemaBound(binding[0], failed));
   }
 
   /** @param {any} status */

@@ -39,6 +39,8 @@ export class Consumer {
     this._connection = connection;
     this._id = id;
     this._autoAck = autoAck;
+    /** What its messages are decoded by, if the station has a schema. @type {import('./schema.js').Bound | undefined} */
+    this._schema = undefined;
     this.station = station;
     this.name = name;
     this.group = group;

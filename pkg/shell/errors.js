@@ -28,9 +28,10 @@ export class BatchError extends BrokerError {
    */
   constructor(first, outcomes) {
     const failed = outcomes.filter((outcome) => outcome instanceof BrokerError).length;
-    const { hint, station, serverCode, maybeDelivered } = /** @type {any} */ (first);
+    const { hint, station, serverCode, maybeDelivered, violations } = /** @type {any} */ (first);
     super([first.code, `${failed} of ${outcomes.length} messages failed; the first: ${first.message}`, first.retryable, hint, station, serverCode, maybeDelivered], first.broker);
     this.outcomes = outcomes;
+    if (violations !== undefined) Object.assign(this, { violations });
   }
 }
 Object.defineProperty(BatchError.prototype, 'name', { value: 'BatchError', configurable: true, writable: true });

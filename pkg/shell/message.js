@@ -99,7 +99,9 @@ export class Message {
 
   /** @returns {unknown} */
   decode() {
-    throw plain(this.#consumer._connection.broker, 'not_supported', 'the station has no schema', 'Use text(), json() or data.');
+    const { _schema } = this.#consumer;
+    if (_schema === undefined) throw plain(this.#consumer._connection.broker, 'not_supported', 'the station has no schema', 'Use text(), json() or data.');
+    return _schema.decode(this.data);
   }
 
   copy() {

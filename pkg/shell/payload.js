@@ -3,6 +3,7 @@
 import { plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
+/** @import { BrokerKind } from '../index.js' */
 
 const encoder = new TextEncoder();
 const HINT = 'A payload is a Uint8Array, an ArrayBuffer, a string, or an object that JSON can hold.';
@@ -53,10 +54,8 @@ export class Scratch {
 
   /** @param {unknown} message */
   #json(message) {
-    const wrong = (/** @type {string} */ what) => plain(this.connection.broker, 'invalid_argument', `${what} cannot be a payload`, HINT);
-    if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
-    const kind = Object.prototype.toString.call(message).slice(8, -1);
-    if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind) || typeof (/** @type {any} */ (message).then) === 'function') throw wrong(`a ${kind}`);
+    const wrong = wrongFor(this.connection.broker);
+    checkObject(message, this.connection.broker);
     let text;
     try {
       text = JSON.stringify(message);
@@ -124,4 +123,21 @@ export class Scratch {
     this.#raw(bytes);
     return text === '' ? 0 : this.#text(text, bytes.length);
   }
+}
+
+/** @param {BrokerKind} broker */
+function wrongFor(broker) {
+  return (/** @type {string} */ what) => plain(broker, 'invalid_argument', `${what} cannot be a payload`, HINT);
+}
+
+/**
+ * What is neither bytes nor a string has to be an object, and none of those whose JSON says nothing.
+ * @param {unknown} message
+ * @param {BrokerKind} broker
+ */
+export function checkObject(message, broker) {
+  const wrong = wrongFor(broker);
+  if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
+  const kind = Object.prototype.toString.call(message).slice(8, -1);
+  if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind) || typeof (/** @type {any} */ (message).then) === 'function') throw wrong(`a ${kind}`);
 }

@@ -20,6 +20,8 @@ export class Producer {
     this._connection = connection;
     this._id = id;
     this._prefix = prefix;
+    /** What its messages have to fit, once something has. @type {import('./opening.js').Fit | undefined} */
+    this._schema = undefined;
     this.stations = stations;
     this.name = name;
   }
@@ -76,7 +78,8 @@ export class Producer {
           await connection._calls.room();
           continue;
         }
-        if (signal) calls.push(connection._calls.last());
+        const call = signal && connection._calls.last();
+        if (call) calls.push(call);
         pending.push(
           sent.then(
             (receipt) => void (outcomes[i] = receipt),

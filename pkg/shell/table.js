@@ -18,6 +18,7 @@
  * @property {(index: number) => void} status
  * @property {(attempt: number, error: number) => void} ask
  * @property {(error: number) => void} over
+ * @property {(index: number) => void} schema
  */
 
 /**
@@ -91,6 +92,10 @@ export function read(words, chunk, own, sink) {
         break;
       case 15:
         sink.over(a);
+        i += 2;
+        break;
+      case 16:
+        sink.schema(a);
         i += 2;
         break;
       default:

@@ -39,24 +39,4 @@ export class Unoffered {
   async respond() {
     throw this.#later('respond');
   }
-
-  /** @returns {Promise<never>} */
-  async createSchema() {
-    throw this.#later('createSchema');
-  }
-
-  /** @returns {Promise<never>} */
-  async enforceSchema() {
-    throw this.#later('enforceSchema');
-  }
-
-  /** @returns {Promise<never>} */
-  attachSchema() {
-    return this.enforceSchema();
-  }
-
-  /** @returns {Promise<never>} */
-  async detachSchema() {
-    throw this.#later('detachSchema');
-  }
 }

@@ -32,6 +32,30 @@ pub fn parse_decimal(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(value)
 }
 
+/// The bytes behind standard base64, with or without padding; `None` if it is not that.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let text = text.trim_end_matches('=').as_bytes();
+    let mut bytes = Vec::with_capacity(text.len());
+    let (mut bits, mut held) = (0u32, 0u32);
+    for byte in text {
+        let digit = match byte {
+            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+            b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
+            b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        held = held.wrapping_add(6);
+        if held >= 8 {
+            held = held.wrapping_sub(8);
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    (held < 6).then_some(bytes)
+}
+
 /// Where a short text stands in another. (The standard library's search is made for long ones, and its panics carry
 /// Unicode tables: 5 KB.)
 pub fn find(text: &str, part: &str) -> Option<usize> {
@@ -86,6 +110,18 @@ mod tests {
             [("a://b", "://"), ("://", "://"), ("a:/b", "://"), ("", "x"), ("\u{e4}b", "b"), ("abab", "ab")]
         {
             assert_eq!(find(text, part), text.find(part), "{text} {part}");
+        }
+    }
+
+    #[test]
+    fn base64_is_read_with_and_without_padding() {
+        for (text, bytes) in
+            [("", ""), ("Zg==", "f"), ("Zg", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("TkFUUy8xLjA=", "NATS/1.0")]
+        {
+            assert_eq!(decode_base64(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+        }
+        for text in ["Z", "Zm9vZ", "Z g=", "Zm9-", "=Zg"] {
+            assert_eq!(decode_base64(text), None, "{text}");
         }
     }
 

@@ -116,3 +116,14 @@ pub const PAGE_MAX: usize = 80 * 1024 * 1024;
 
 /// How long the question where a group stands waits for acks that are on their way; it is asked then all the same.
 pub const QUEUED: Millis = Millis(2_000);
+
+/// What loading a schema's engine may take before a producer or consumer does without.
+pub const ENGINE: Millis = Millis(10_000);
+
+/// How long a producer that could not have its schema waits before it is asked for again.
+pub const BIND_AGAIN: Millis = Millis(5_000);
+
+/// News of the registry may come before what they tell is stored: first and last pause before it is looked for again.
+pub const NEWS_FIRST: Millis = Millis(25);
+/// Seven pauses, which make three seconds; after them what is stored is what counts.
+pub const NEWS_LAST: Millis = Millis(1_600);

@@ -36,21 +36,12 @@ use crate::link::session::{Login, ServerFacts, Session};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use terms::{Done, GroupFacts, GroupSpec, Lack, Start, StationFacts, StationReport, StationSpec, Stored, Walk};
+use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk};
 
 /// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
 /// cannot do at all stands in its own folder.
-const LATER: &[&str] = &[
-    "dead_letters",
-    "dls_station",
-    "schemas",
-    "live",
-    "requests",
-    "expiration",
-    "delayed_produce",
-    "filters",
-    "resend",
-];
+const LATER: &[&str] =
+    &["dead_letters", "dls_station", "live", "requests", "expiration", "delayed_produce", "filters", "resend"];
 const WHY_LATER: &str = "it comes with a later version of this package";
 
 /// The brokers of the contract.
@@ -266,6 +257,36 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.destroy(&facts.name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::destroy(api, facts)),
+        }
+    }
+
+    /// A schema in its newest version; `None` if there is none.
+    pub fn schema<'a>(&'a self, name: &'a str) -> Operation<'a, Option<Schema>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, _) => Operation::ready(ops.schema(name)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::registry::find(api, name)),
+        }
+    }
+
+    /// Make a schema, or another version of it; its number comes back, the one given does not count.
+    pub fn create_schema<'a>(&'a self, schema: &'a Schema) -> Operation<'a, u64> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, _) => Operation::ready(ops.create_schema(schema)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::registry::create(api, schema)),
+        }
+    }
+
+    /// Enforce a schema on a station, or (`""`) none.
+    pub fn enforce<'a>(&'a self, station: &'a str, schema: &'a str) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, _) => Operation::ready(ops.enforce(station, schema)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::registry::enforce(api, station, schema)),
         }
     }
 

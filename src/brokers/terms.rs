@@ -1,6 +1,6 @@
 //! The words in which `client` asks a broker for stations and groups. No broker is named here.
 
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, Wall};
 use crate::base::value::Value;
 use crate::link::session::{FeedSpec, Place};
@@ -58,6 +58,31 @@ pub struct StationFacts {
     pub differs: Vec<&'static str>,
     /// How long a msgId is remembered.
     pub window: Millis,
+    /// The schema that is enforced; empty for none.
+    pub schema: String,
+}
+
+/// A version of a schema, as the registry keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// Its name.
+    pub name: String,
+    /// Its type, in the contract's word.
+    pub kind: String,
+    /// Counts from 1.
+    pub version: u64,
+    /// The text.
+    pub definition: String,
+    /// Which of its messages is meant (protobuf); empty where there is only one.
+    pub message: String,
+}
+
+/// The types of schemas, in the contract's words.
+pub const SCHEMA_TYPES: &[&str] = &["protobuf", "json", "graphql", "avro"];
+
+/// A schema that was named is not in the registry.
+pub fn no_schema(name: &str) -> Error {
+    Error::new(Kind::Rejected, format!("there is no schema {name}")).hint("Make it with createSchema() first.")
 }
 
 /// What a station holds, summed over its partitions.

@@ -191,6 +191,15 @@ impl Calls {
         self.get(id).filter(|call| call.order == order)
     }
 
+    /// Another payload behind the first `head` bytes of a call.
+    pub fn rewrite(&mut self, id: CallId, head: usize, data: &[u8]) {
+        let Some(call) = self.calls.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        self.bytes = self.bytes.saturating_sub(call.bytes.len() as u64);
+        call.bytes.truncate(head);
+        call.bytes.extend_from_slice(data);
+        self.bytes = self.bytes.saturating_add(call.bytes.len() as u64);
+    }
+
     /// Take a call out: it has its outcome.
     pub fn remove(&mut self, id: CallId) -> Option<Call> {
         let call = self.calls.get_mut(id.0 as usize)?.take()?;

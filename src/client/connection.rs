@@ -8,6 +8,7 @@ use super::consumer::{Consumers, Settle, Settled, Todo};
 use super::context::Context;
 use super::options::Connect;
 use super::producer::Producers;
+use super::schema::Schemas;
 use super::turn::{ConsumerId, OpId, Row, Status, Turn};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -41,6 +42,8 @@ pub enum Deed {
     Ready(Login),
     /// Run an operation.
     Do(Todo),
+    /// Read again which schemas count.
+    Look,
 }
 
 /// Pings that wait for their answers, and closes that wait for what is pending.
@@ -74,6 +77,8 @@ pub struct Connection {
     pub consumers: Consumers,
     /// Questions that wait.
     pub waits: Waits,
+    /// What is known of the stations' schemas.
+    pub schemas: Schemas,
     /// What the turn brought.
     pub turn: Turn,
     /// An empty turn with room.
@@ -105,6 +110,7 @@ impl Connection {
             producers: Producers::new(options.pending_messages, options.pending_bytes),
             consumers: Consumers::default(),
             waits: Waits::default(),
+            schemas: Schemas::default(),
             turn: Turn::default(),
             spare: Turn::default(),
             login: options.login,
@@ -367,6 +373,7 @@ impl Connection {
             Output::Leaving => self.machine.leave(now.mono),
             Output::Room(feed) => self.consumers.room(feed),
             Output::AskOver(feed) => self.consumers.ask_over(feed),
+            Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),
             Output::Arrived(_) => {}
             other => {
                 let (producers, consumers, _, mut ctx) = self.parts(now);
@@ -402,6 +409,9 @@ impl Connection {
             Act::Up { url, attempt } => {
                 if self.was_up {
                     self.reconnects = self.reconnects.wrapping_add(1);
+                    if self.schemas.link_up() {
+                        self.deeds.push_back(Deed::Look);
+                    }
                 }
                 self.was_up = true;
                 if self.asks {

@@ -193,6 +193,12 @@ impl Consumers {
         })
     }
 
+    /// Whether a consumer reads this station.
+    pub fn uses(&self, station: &str) -> bool {
+        let live = |consumer: &&Consumer| !matches!(consumer.stage, Stage::Ended(_));
+        self.consumers.iter().flatten().filter(live).any(|consumer| consumer.spec.station == station)
+    }
+
     /// Every consumer that has not ended.
     pub fn ids(&self) -> Vec<ConsumerId> {
         let live = |consumer: &Option<Consumer>| {

@@ -7,7 +7,7 @@ use super::connection::{Connection, Deed};
 use super::consumer::Todo;
 use super::options::{self, Connect};
 use super::turn::{ConsumerId, OpId, ProducerId, Turn};
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
 use crate::base::id::random_id;
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, earliest};
@@ -193,6 +193,7 @@ impl Driver {
                 Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
                 Some(Deed::Ready(login)) => self.answer(Ok(login)),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
+                Some(Deed::Look) => self.look_again(),
             }
         }
         if !(company && self.waits_for_company()) {
@@ -263,9 +264,10 @@ impl Driver {
     /// Make a producer for these stations and open it: what is missing is created.
     pub fn open_producer(self: &Rc<Self>, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
         let id = self.core.borrow_mut().producers.add(stations.clone(), prefix);
+        let since = self.watch_registry(&stations);
         let driver = self.clone();
         self.spawn(async move {
-            let result = driver.find_stations(&stations).await;
+            let result = driver.find_stations(&stations, since).await;
             driver.call(|core, now| {
                 let (producers, _, _, mut ctx) = core.parts(now);
                 match result {
@@ -277,7 +279,11 @@ impl Driver {
         id
     }
 
-    async fn find_stations(&self, names: &[String]) -> Result<Vec<brokers::terms::StationFacts>, Error> {
+    async fn find_stations(
+        self: &Rc<Self>,
+        names: &[String],
+        since: u32,
+    ) -> Result<Vec<brokers::terms::StationFacts>, Error> {
         let spec = options::default_station(self.broker())?;
         let mut found = Vec::new();
         for name in names {
@@ -287,6 +293,7 @@ impl Driver {
                     .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject.")
                     .at(name));
             }
+            self.bind(&facts, since).await?;
             found.push(facts);
         }
         Ok(found)
@@ -315,7 +322,7 @@ impl Driver {
         });
     }
 
-    async fn find_group(&self, id: ConsumerId) -> Result<brokers::terms::GroupFacts, Error> {
+    async fn find_group(self: &Rc<Self>, id: ConsumerId) -> Result<brokers::terms::GroupFacts, Error> {
         let spec = self
             .core
             .borrow()
@@ -324,9 +331,15 @@ impl Driver {
             .cloned()
             .ok_or_else(|| Error::argument("the consumer has been closed"))?;
         let station = options::default_station(self.broker())?;
+        let since = self.watch_registry(std::slice::from_ref(&spec.station));
         let ops = self.ops()?;
         let facts = ops.station(&spec.station, &station).await?;
-        ops.group(&facts, &spec.group).await
+        let group = ops.group(&facts, &spec.group).await?;
+        // Messages are handed over without an engine, too: then decode() says what is missing.
+        match self.bind(&facts, since).await {
+            Err(error) if error.kind != Kind::SchemaViolation => Err(error),
+            _ => Ok(group),
+        }
     }
 
     /// Leave a group: stop, and remove it from the broker where it has no name, or (`named`) nobody else shows.

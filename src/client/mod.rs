@@ -4,12 +4,14 @@
 //! options, reader   what the application asked for          call, lane, producer   messages on their way out
 //! connection        the machines of one connection          consumer               messages on their way in
 //! driver            the one place that drains and flushes   turn                   what a turn brought
+//! schema            what a station's messages have to fit
 //! ```
 //!
 //! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
 //! One message in: session -> `consumer` -> a row of the turn.
 
 pub mod call;
+mod check;
 pub mod connection;
 pub mod consumer;
 pub mod context;
@@ -20,5 +22,6 @@ mod member;
 pub mod options;
 pub mod producer;
 pub mod reader;
+pub mod schema;
 mod sender;
 pub mod turn;

@@ -329,7 +329,10 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
     } else {
         read.only_default("tieredStorageEnabled", &Value::Bool(false), "This broker has no second tier of storage.")?;
     }
-    read.only_default("schemaName", &Value::Text(String::new()), LATER)?;
+    let schema = read.text("schemaName")?.unwrap_or_default();
+    if !schema.is_empty() {
+        check_name("schema", &schema, broker.capitals())?;
+    }
     read.only_default("dlsStation", &Value::Text(String::new()), LATER)?;
     read.only_default("partitionKeys", &Value::Nothing, OTHER)?;
     let memory = broker == Broker::Memory;
@@ -350,7 +353,7 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         poison_to_dls: read.flag("sendPoisonMsgToDls", true)?,
         schema_failed_to_dls: read.flag("sendSchemaFailedMsgToDls", true)?,
         dls_station: String::new(),
-        schema: String::new(),
+        schema,
         extra: read.value("extra").entries().to_vec(),
         given: STATION.iter().copied().filter(|name| read.has(name)).collect(),
     })

@@ -22,8 +22,8 @@ use std::collections::VecDeque;
 /// All producers of a connection.
 #[derive(Debug)]
 pub struct Producers {
-    producers: Vec<Option<Producer>>,
-    calls: Calls,
+    pub(super) producers: Vec<Option<Producer>>,
+    pub(super) calls: Calls,
     receipts: Receipts,
     /// Bytes of the messages whose receipts came.
     pub sent: (u64, u64),
@@ -532,7 +532,7 @@ impl Producers {
     }
 
     /// A call has come to nothing.
-    fn fail(&mut self, ctx: &mut Context<'_>, id: CallId, error: Error) {
+    pub fn fail(&mut self, ctx: &mut Context<'_>, id: CallId, error: Error) {
         let Some(call) = self.calls.get(id) else { return };
         let (producer_id, target, lane) = (call.producer, call.target, call.lane);
         if let State::Written(slot) = call.state {

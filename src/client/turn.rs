@@ -4,7 +4,8 @@
 
 use crate::base::error::Error;
 use crate::base::time::{Millis, Wall};
-use crate::link::session::{Source, Span};
+use crate::brokers::terms::Schema;
+use crate::link::session::{Source, Span, WaitId};
 
 /// A call of `produce`: an index that is reused after its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,8 +82,30 @@ pub enum Status {
         /// Their ids, as far as they have one; the first 100.
         ids: Vec<String>,
     },
+    /// Another schema, or another version of it, counts for a station; `None`: no schema does.
+    Schema {
+        /// The station.
+        station: String,
+        /// The schema's name.
+        schema: Option<String>,
+    },
     /// It is over for good.
     Closed(Option<Error>),
+}
+
+/// What the messages of a station have to fit. The application loads the engine, checks with it, and says so.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// What it answers under.
+    pub ticket: WaitId,
+    /// The station.
+    pub station: String,
+    /// The schema's name; empty for none.
+    pub name: String,
+    /// The schema. `None` with a name: it is enforced but cannot be had, so nothing can be checked.
+    pub schema: Option<Schema>,
+    /// Why it cannot.
+    pub why: String,
 }
 
 /// One thing that happened.
@@ -163,6 +186,8 @@ pub enum Row {
     Room,
     /// Something for `status()`.
     Status(Box<Status>),
+    /// Messages of a station have to fit a schema from now on, or none.
+    Schema(Box<Binding>),
     /// The application is to be asked for credentials.
     Ask {
         /// Which attempt, from 1.

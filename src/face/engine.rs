@@ -109,8 +109,8 @@ pub fn headers(memory_broker: bool, head: &[u8]) -> Array {
 pub struct Engine {
     pub(super) driver: Rc<Driver>,
     runtime: Rc<WebRuntime>,
-    table: Rc<RefCell<Table>>,
-    scratch: RefCell<Vec<u8>>,
+    pub(super) table: Rc<RefCell<Table>>,
+    pub(super) scratch: RefCell<Vec<u8>>,
     error: RefCell<Option<Error>>,
     name: Option<String>,
     pub(super) looks: super::look::Looks,
@@ -167,7 +167,7 @@ impl Engine {
         })
     }
 
-    fn kept<T>(&self, result: Result<T, Error>, good: impl FnOnce(T) -> i32) -> i32 {
+    pub(super) fn kept<T>(&self, result: Result<T, Error>, good: impl FnOnce(T) -> i32) -> i32 {
         match result {
             Ok(value) => good(value),
             Err(error) => {

@@ -7,6 +7,7 @@ mod engine;
 mod fault;
 mod look;
 mod report;
+mod schema;
 mod table;
 mod typings;
 mod values;

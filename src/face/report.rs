@@ -33,6 +33,9 @@ pub(super) fn station(report: &StationReport) -> JsValue {
     if let Some(created) = report.created {
         set(&object, "created", date(created));
     }
+    if !report.options.schema.is_empty() {
+        set(&object, "schema", report.options.schema.as_str());
+    }
     set(&object, "options", options(&report.options));
     object.into()
 }
@@ -97,6 +100,11 @@ pub(super) fn status(status: &Status) -> JsValue {
             if !ids.is_empty() {
                 set(&object, "msgIds", ids.iter().map(|id| JsValue::from_str(id)).collect::<Array>());
             }
+        }
+        Status::Schema { station, schema } => {
+            set(&object, "type", "schema");
+            set(&object, "station", station.as_str());
+            set(&object, "schema", schema.as_deref().map_or(JsValue::NULL, JsValue::from_str));
         }
         Status::Closed(reason) => {
             set(&object, "type", "closed");

@@ -18,12 +18,13 @@
 //! STATUS   index
 //! ASK      attempt, error or NONE
 //! OVER     error or NONE
+//! SCHEMA   index
 //! ```
 //!
-//! Errors and statuses are indexes into lists of the same turn.
+//! Errors, statuses and schemas are indexes into lists of the same turn.
 
 use crate::base::error::Error;
-use crate::client::turn::{Row, Status, Turn};
+use crate::client::turn::{Binding, Row, Status, Turn};
 use crate::link::session::{Source, Span};
 
 const NONE: u32 = u32::MAX;
@@ -34,6 +35,7 @@ pub(super) struct Table {
     pub(super) words: Vec<u32>,
     pub(super) errors: Vec<Error>,
     pub(super) statuses: Vec<Status>,
+    pub(super) bindings: Vec<Binding>,
 }
 
 impl Table {
@@ -41,6 +43,7 @@ impl Table {
         self.words.clear();
         self.errors.clear();
         self.statuses.clear();
+        self.bindings.clear();
         for row in turn.rows.drain(..) {
             self.push(row);
         }
@@ -129,6 +132,11 @@ impl Table {
             Row::Over(error) => {
                 let error = self.error(error);
                 self.row(15, &[error]);
+            }
+            Row::Schema(binding) => {
+                self.bindings.push(*binding);
+                let index = self.bindings.len() as u32 - 1;
+                self.row(16, &[index]);
             }
         }
     }

@@ -37,6 +37,12 @@ impl Exchange {
         Answer { id: self.0.ask(request, limit), port: Some(self.0.clone()) }
     }
 
+    /// A wait that somebody else ends by its number, or this span does, with an error.
+    pub fn ticket(&self, span: Millis) -> (WaitId, Answer) {
+        let id = self.0.pause(span);
+        (id, Answer { id, port: Some(self.0.clone()) })
+    }
+
     /// Wait for time to pass.
     pub async fn pause(&self, span: Millis) {
         // A pause ends with the error of its limit, which says nothing new.

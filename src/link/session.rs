@@ -225,6 +225,25 @@ pub struct Arrival {
     pub deliveries: u32,
 }
 
+/// Something has changed in the registry of schemas, or will have in a moment: what is stored has to be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A schema has another version.
+    Schema {
+        /// Its name.
+        name: String,
+        /// The version; 0 if it was removed.
+        version: u64,
+    },
+    /// Another schema is enforced on a station.
+    Station {
+        /// The station's name.
+        name: String,
+        /// The schema's; empty for none.
+        schema: String,
+    },
+}
+
 /// What a session has to say.
 #[derive(Debug)]
 pub enum Output {
@@ -267,6 +286,8 @@ pub enum Output {
     Servers(Vec<String>),
     /// This server is about to go: move to another one.
     Leaving,
+    /// The registry of schemas has changed.
+    Registry(News),
 }
 
 /// What a broker says about itself.
@@ -333,6 +354,9 @@ pub trait Session {
         verdict: &Verdict,
         confirm: Option<WaitId>,
     );
+
+    /// From now on, on every link, say what changes in the registry of schemas.
+    fn watch_registry(&mut self, _out: &mut Outbox) {}
 
     /// Put a question.
     fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);

@@ -88,6 +88,10 @@ pub struct Log {
     pub seen: BTreeMap<(u32, u64), String>,
     /// What `status()` said about messages produced without waiting: how many, which ids, why.
     pub produce_failed: Vec<(u32, Vec<String>, Error)>,
+    /// What `status()` told of schemas.
+    pub schemas: Vec<(String, Option<String>)>,
+    /// What was asked to be bound.
+    pub bindings: Vec<stationmaster::client::turn::Binding>,
     /// Calls of handlers that brought nothing, and when.
     pub empty_batches: u32,
     pub connected: u32,
@@ -435,8 +439,10 @@ impl Log {
                     Status::ProduceFailed { messages, ids, error, .. } => {
                         self.produce_failed.push((messages, ids, error))
                     }
+                    Status::Schema { station, schema } => self.schemas.push((station, schema)),
                     Status::Closed(_) => {}
                 },
+                Row::Schema(binding) => self.bindings.push(*binding),
                 Row::Ask { attempt, reason } => self.asked.push((attempt, reason)),
                 Row::Over(reason) => self.over = Some(reason),
             }

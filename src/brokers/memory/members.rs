@@ -6,7 +6,7 @@ use super::store::{Store, missing, removed, small};
 use super::token::{Spot, Token};
 use crate::base::error::Error;
 use crate::base::time::{Now, Time, Wall, earliest};
-use crate::link::session::{Ask, FeedSpec, Wait};
+use crate::link::session::{Ask, FeedSpec, News, Wait};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -80,6 +80,8 @@ pub(super) enum Parcel {
     FeedLost(usize, Error),
     /// This route leads nowhere any more.
     RouteLost(usize, Error),
+    /// The registry of schemas has changed.
+    Registry(News),
 }
 
 impl Store {
@@ -94,6 +96,7 @@ impl Store {
             self.close_member(now, member);
         }
         self.routes.retain(|_, route| route.seat != seat);
+        self.unwatch(seat);
         self.seats.seats.try_remove(seat);
     }
 
@@ -367,7 +370,7 @@ impl Parcel {
             | Parcel::Over(member)
             | Parcel::Room(member)
             | Parcel::FeedLost(member, _) => Some(*member),
-            Parcel::RouteLost(..) => None,
+            Parcel::RouteLost(..) | Parcel::Registry(_) => None,
         }
     }
 }

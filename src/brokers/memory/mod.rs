@@ -11,6 +11,7 @@
 //! cursor     where a group stands in a partition         partition  messages, retention, the window of ids
 //! head       headers as bytes                            token      what an ack gives back
 //! look       lists, walks through what is stored, purges
+//! schemas    the registry of schemas
 //! ```
 
 mod cursor;
@@ -20,6 +21,7 @@ mod members;
 mod ops;
 mod partition;
 mod registry;
+mod schemas;
 mod session;
 mod stations;
 mod store;

@@ -8,7 +8,7 @@ use super::stations::Membership;
 use super::store::Store;
 use crate::base::time::Now;
 use crate::brokers::terms::{
-    Done, GroupFacts, GroupSpec, Start, StationFacts, StationReport, StationSpec, Stored, Walk,
+    Done, GroupFacts, GroupSpec, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk,
 };
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -43,6 +43,25 @@ impl Ops {
     /// Remove a station; its producers and consumers, in every connection, learn that it is gone.
     pub fn destroy(&self, name: &str) -> Done<()> {
         let done = self.store.borrow_mut().destroy(name);
+        wake_all(&self.store);
+        done
+    }
+
+    /// The newest version of a schema.
+    pub fn schema(&self, name: &str) -> Done<Option<Schema>> {
+        Ok(self.store.borrow().schema(name))
+    }
+
+    /// Make a schema, or another version of it.
+    pub fn create_schema(&self, schema: &Schema) -> Done<u64> {
+        let done = self.store.borrow_mut().create_schema(schema);
+        wake_all(&self.store);
+        done
+    }
+
+    /// Enforce a schema on a station, or (`""`) none.
+    pub fn enforce(&self, station: &str, schema: &str) -> Done<()> {
+        let done = self.store.borrow_mut().enforce(station, schema);
         wake_all(&self.store);
         done
     }

@@ -76,6 +76,7 @@ impl MemorySession {
                 Parcel::Over(member) => Output::AskOver(FeedId(small(member))),
                 Parcel::Room(member) => Output::Room(FeedId(small(member))),
                 Parcel::FeedLost(member, error) => Output::FeedLost(FeedId(small(member)), error),
+                Parcel::Registry(news) => Output::Registry(news),
                 Parcel::RouteLost(route, error) => Output::RouteLost(RouteId(small(route)), error),
             };
             self.outputs.push_back(output);
@@ -201,6 +202,10 @@ impl Session for MemorySession {
             self.outputs.push_back(Output::Replied(wait, reply));
         }
         wake_all(&self.store);
+    }
+
+    fn watch_registry(&mut self, _out: &mut Outbox) {
+        self.store.borrow_mut().watch(self.seat);
     }
 
     fn request(&mut self, _now: Now, _out: &mut Outbox, wait: WaitId, _request: &Request) {

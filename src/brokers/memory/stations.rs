@@ -9,7 +9,9 @@ use super::store::{Group, Reading, Station, Store, missing, removed, small};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Now};
-use crate::brokers::terms::{Done, GroupFacts, GroupSpec, Retention, Start, StationFacts, StationReport, StationSpec};
+use crate::brokers::terms::{
+    Done, GroupFacts, GroupSpec, Retention, Start, StationFacts, StationReport, StationSpec, no_schema,
+};
 use crate::link::session::{FeedSpec, Place};
 use slab::Slab;
 use std::rc::Rc;
@@ -30,6 +32,9 @@ impl Store {
             return Ok(StationFacts { existed: true, differs: differs(&station.spec, spec), ..station.facts() });
         }
         check(spec).map_err(|error| error.at(name))?;
+        if !spec.schema.is_empty() && self.schema(&spec.schema).is_none() {
+            return Err(no_schema(&spec.schema).at(name));
+        }
         let facts = self.insert(now, name, spec).facts();
         if !spec.dls_station.is_empty() && self.find(&spec.dls_station).is_none() {
             self.insert(now, &spec.dls_station, &defaults());
@@ -183,6 +188,7 @@ impl Station {
             existed: false,
             differs: Vec::new(),
             window: self.spec.window,
+            schema: self.spec.schema.clone(),
         }
     }
 
@@ -243,9 +249,6 @@ fn check(spec: &StationSpec) -> Done<()> {
     if let Some((name, _)) = spec.extra.first() {
         return Err(Error::new(Kind::NotSupported, format!("the memory broker has no option \"{name}\""))
             .hint("Leave `extra` out."));
-    }
-    if !spec.schema.is_empty() {
-        return Err(Error::new(Kind::NotSupported, "schemas are not offered").hint("Leave schemaName out."));
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::token::{Spot, Token};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
-use crate::brokers::terms::{Retention, StationSpec};
+use crate::brokers::terms::{Retention, Schema, StationSpec};
 use crate::link::session::{Place, Verdict};
 use slab::Slab;
 use std::cell::Cell;
@@ -33,6 +33,10 @@ pub(super) struct Store {
     pub(super) last_uid: u32,
     pub(super) used: Rc<Cell<u64>>,
     pub(super) limit: u64,
+    /// Every schema in its newest version.
+    pub(super) schemas: Vec<Schema>,
+    /// Seats of those who want to know what changes there.
+    pub(super) watching: Vec<usize>,
 }
 
 /// A station.
@@ -97,6 +101,8 @@ impl Store {
             last_uid: 0,
             used: Rc::new(Cell::new(0)),
             limit: limits::MEMORY_BYTES,
+            schemas: Vec::new(),
+            watching: Vec::new(),
         }
     }
 
@@ -360,7 +366,7 @@ pub(super) fn removed(station: &str) -> Error {
         .at(station)
 }
 
-fn full(limit: u64) -> Error {
+pub(super) fn full(limit: u64) -> Error {
     Error::new(Kind::Rejected, format!("the memory broker is full: it stores at most {limit} bytes"))
         .hint("Consume and acknowledge, or give the stations a smaller retention.")
         .retryable(true)

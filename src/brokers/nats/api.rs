@@ -41,7 +41,16 @@ impl Api {
 
     /// Put a question; it leaves at once.
     pub fn begin(&self, to: &str, body: Vec<u8>) -> Pending<'_> {
-        let request = Request { to: format!("{}.{to}", self.prefix), body, head: 0, many: false };
+        self.send(self.request(to, body))
+    }
+
+    /// A question to the API, not put yet.
+    pub fn request(&self, to: &str, body: Vec<u8>) -> Request {
+        Request { to: format!("{}.{to}", self.prefix), body, head: 0, many: false }
+    }
+
+    /// Put a question whose answer looks like the API's, wherever it goes; it leaves at once.
+    pub fn send(&self, request: Request) -> Pending<'_> {
         Pending { api: self, answer: self.exchange.ask(request.clone(), limits::REQUEST), request }
     }
 
@@ -83,10 +92,11 @@ pub struct Pending<'a> {
 impl<'a> Pending<'a> {
     /// Wait for its answer. Questions may be repeated: reads change nothing, creates and deletes are idempotent.
     pub fn answer(self) -> Answering<'a> {
-        Answering(Box::pin(self.run()))
+        Answering(Box::pin(async move { self.with_text().await.map(|(value, _)| value) }))
     }
 
-    async fn run(self) -> Result<Value, Refusal> {
+    /// Its answer, and the text of it, for those who write it back changed.
+    pub async fn with_text(self) -> Result<(Value, Vec<u8>), Refusal> {
         let exchange = &self.api.exchange;
         // A server without JetStream answers 503 too: that is not waited for as long as a leader is.
         let begun = exchange.0.now().mono;
@@ -94,7 +104,7 @@ impl<'a> Pending<'a> {
         let mut pause = limits::NOT_NOW_FIRST;
         loop {
             let refusal = match read(exchange, answer.await) {
-                Ok(value) => return Ok(value),
+                Ok(answer) => return Ok(answer),
                 Err(refusal) => refusal,
             };
             // No responders, no leader at present, temporarily unavailable: ordinary weather in a cluster.
@@ -110,7 +120,7 @@ impl<'a> Pending<'a> {
     }
 }
 
-fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) -> Result<Value, Refusal> {
+fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) -> Result<(Value, Vec<u8>), Refusal> {
     let reply = reply.map_err(Refusal::Link)?;
     if reply.status != 0 {
         return Err(Refusal::Api(reply.status, "no responders".into()));
@@ -124,7 +134,7 @@ fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) 
     };
     let error = value.get("error");
     match error.get("err_code").whole().or(error.get("code").whole()) {
-        None => Ok(value),
+        None => Ok((value, reply.body)),
         Some(code) => {
             let text = error.get("description").text().unwrap_or_default().to_string();
             Err(Refusal::Api(u32::try_from(code).unwrap_or(0), text))

@@ -10,6 +10,11 @@ pub fn token(name: &str) -> String {
     name.replace('.', "#")
 }
 
+/// The name behind a token.
+pub fn station(token: &str) -> String {
+    token.replace('#', ".")
+}
+
 /// The stream of a partition. Partition 1 carries the plain name, so other clients find the station under its own.
 pub fn stream(token: &str, partition: u32) -> String {
     if partition == 1 { token.into() } else { format!("{token}${partition}") }

@@ -16,7 +16,7 @@ mod feeds;
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
 use super::wire::{self, Deframer, Frame, Home};
-use super::{head, names, nkey};
+use super::{head, names, nkey, registry};
 use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
@@ -31,6 +31,8 @@ use crate::link::session::{
 use slab::Slab;
 use std::collections::VecDeque;
 
+/// Subscription of the registry of schemas.
+const REGISTRY_SID: u32 = 0;
 /// Subscription of the inbox.
 const INBOX_SID: u32 = 1;
 /// Feeds' subscriptions begin here; a feed's number stands above the bits of its epoch.
@@ -103,6 +105,8 @@ pub struct NatsSession {
     questions: Vec<(WaitId, String)>,
     /// What has come of answers in several messages.
     gathered: Vec<(WaitId, Vec<u8>)>,
+    /// The application wants to know what changes in the registry of schemas.
+    watches: bool,
     jitter: u32,
     /// End of the reply subject that is being written; one buffer for all.
     name: Vec<u8>,
@@ -130,6 +134,7 @@ impl NatsSession {
             last_check: 0,
             questions: Vec::new(),
             gathered: Vec::new(),
+            watches: false,
             jitter: 0,
             name: Vec::new(),
             outputs: VecDeque::new(),
@@ -195,7 +200,7 @@ impl NatsSession {
             Frame::Msg(msg) if self.phase == Phase::Up => self.message(now, &msg, bytes, source, start, out),
             Frame::Msg(_) => self.garbage(Fault { at: 0, expected: "no message before the login" }),
             Frame::Ping => out.main().extend_from_slice(b"PONG\r\n"),
-            Frame::Pong if self.phase == Phase::Greeting => self.up(),
+            Frame::Pong if self.phase == Phase::Greeting => self.up(out),
             Frame::Pong => self.outputs.push_back(Output::Alive),
             Frame::Ok => {}
             Frame::Info(json) => {
@@ -265,9 +270,10 @@ impl NatsSession {
         main.extend_from_slice(b"PING\r\n");
     }
 
-    fn up(&mut self) {
+    fn up(&mut self, out: &mut Outbox) {
         self.phase = Phase::Up;
         self.outputs.push_back(Output::Up);
+        self.subscribe_registry(out);
         for (index, _) in &self.feeds {
             self.outputs.push_back(Output::Room(FeedId(index as u32)));
         }
@@ -277,6 +283,8 @@ impl NatsSession {
         match info::complaint(text) {
             Complaint::Fatal(error) => self.broken(error),
             Complaint::Minor => {}
+            // Who may not listen to the registry learns of changes when he makes something, or after a reconnect.
+            Complaint::Subscribe(subject) if subject.starts_with(registry::SUBJECTS) => {}
             Complaint::Subscribe(subject) => {
                 let denied = Error::new(Kind::PermissionDenied, format!("the user may not subscribe to {subject}"))
                     .hint(format!(
@@ -292,6 +300,12 @@ impl NatsSession {
                     .said(text);
                 self.denied(subject, &denied);
             }
+        }
+    }
+
+    fn subscribe_registry(&self, out: &mut Outbox) {
+        if self.watches && self.phase == Phase::Up {
+            wire::push_sub(out.main(), &[registry::SUBJECTS.as_bytes(), b">"], REGISTRY_SID);
         }
     }
 
@@ -525,6 +539,12 @@ impl Session for NatsSession {
                 push_base36(&mut name, u64::from(wait.0));
                 wire::push_pub(out.main(), &[token], &[self.inbox.as_bytes(), &name], body, 0);
             }
+        }
+    }
+
+    fn watch_registry(&mut self, out: &mut Outbox) {
+        if !std::mem::replace(&mut self.watches, true) {
+            self.subscribe_registry(out);
         }
     }
 

@@ -49,6 +49,9 @@ pub async fn ensure(api: &Api, name: &str, spec: &StationSpec) -> Done<StationFa
 async fn create(api: &Api, name: &str, spec: &StationSpec) -> Done<Option<StationFacts>> {
     let token = names::token(name);
     let subject = |what: &str, partition: u32| format!("STREAM.{what}.{}", names::stream(&token, partition));
+    if !spec.schema.is_empty() {
+        super::registry::must_exist(api, &spec.schema).await.map_err(|error| error.at(name))?;
+    }
     let mut parts = Vec::new();
     for partition in (2..=spec.partitions).rev() {
         let body = config(name, &token, partition, spec)?;
@@ -243,7 +246,8 @@ pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
             vec![Place { station: name.into(), partition: 1, store: token, address }]
         }
     };
-    StationFacts { name: name.into(), places, existed, differs: Vec::new(), window: read_spec(info).window }
+    let StationSpec { window, schema, .. } = read_spec(info);
+    StationFacts { name: name.into(), places, existed, differs: Vec::new(), window, schema }
 }
 
 /// The options of the contract, as the stored configuration has them.

@@ -240,7 +240,14 @@ fn place(station: &str, partition: u32) -> Place {
 
 /// What a caller knows of a station, true or not.
 fn at(station: &str) -> StationFacts {
-    StationFacts { name: station.into(), places: Vec::new(), existed: true, differs: Vec::new(), window: Millis(0) }
+    StationFacts {
+        name: station.into(),
+        places: Vec::new(),
+        existed: true,
+        differs: Vec::new(),
+        window: Millis(0),
+        schema: String::new(),
+    }
 }
 
 /// A station with the contract's defaults.

@@ -55,7 +55,7 @@ fn impossible_stations_are_refused_with_a_hint() {
     for (spec, kind) in [
         (StationSpec { partitions: 0, ..usual() }, Kind::InvalidArgument),
         (StationSpec { partitions: 65, ..usual() }, Kind::InvalidArgument),
-        (StationSpec { schema: "x".into(), ..usual() }, Kind::NotSupported),
+        (StationSpec { schema: "x".into(), ..usual() }, Kind::Rejected),
         (StationSpec { extra: vec![("max_age".into(), Value::Whole(1))], ..usual() }, Kind::NotSupported),
     ] {
         let error = rig.ops.station(rig.now(), "s", &spec).unwrap_err();

@@ -4,9 +4,9 @@
 //! more.
 
 use super::super::feed::{Effect, Pull};
-use super::super::token;
 use super::super::wire::{self, Msg};
-use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, INBOX_SID, NatsSession, Phase};
+use super::super::{registry, token};
+use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, INBOX_SID, NatsSession, Phase, REGISTRY_SID};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
@@ -28,6 +28,10 @@ impl NatsSession {
         if msg.sid == INBOX_SID {
             let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
             return self.answer(now, name, part(&msg.head), part(&msg.data), out);
+        }
+        if msg.sid == REGISTRY_SID {
+            let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
+            return self.outputs.extend(news.map(Output::Registry));
         }
         let Some((feed_id, present)) = self.feed_of(msg.sid) else {
             // A message for a feed that is closed: give it back at once, so that another member gets it.
