@@ -224,7 +224,7 @@ class Several {
    * @param {unknown} message
    */
   caught(error, message) {
-    return /** @type {Bound} */ (this.all.find((bound) => bound.station === error.station) ?? this.all[0]).caught(error, message);
+    return /** @type {Bound} */ (this.all.find((bound) => bound.station === /** @type {any} */ (error).station) ?? this.all[0]).caught(error, message);
   }
 }
 

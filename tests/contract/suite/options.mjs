@@ -107,17 +107,6 @@ row("extra reaches the broker's own create", { brokers: ['nats'] }, async (t) =>
   await t.rejects(station.produce('x'.repeat(200)), 'too_large', { serverCode: 10054 });
 });
 
-row('a schema is not_supported where schemas are not offered', { without: ['schemas'] }, async (t) => {
-  const connection = await t.connect();
-  const name = t.name();
-  await t.rejects(() => connection.station(name, { schemaName: 'person' }), 'not_supported', { says: 'schemaName' });
-  t.equal((await connection.station(name)).existed, false, 'existed');
-  await t.rejects(() => connection.createSchema('person', 'json', '{}'), 'not_supported');
-  await t.rejects(() => connection.enforceSchema('person', name), 'not_supported');
-  await t.rejects(() => connection.attachSchema('person', name), 'not_supported');
-  await t.rejects(() => connection.detachSchema(name), 'not_supported');
-});
-
 row('a dlsStation is not_supported where it is not offered', { without: ['dls_station'] }, async (t) => {
   const connection = await t.connect();
   await t.rejects(() => connection.station(t.name(), { dlsStation: 'dead' }), 'not_supported', { says: 'dlsStation' });
