@@ -111,7 +111,7 @@ fn a_named_group_goes_with_its_last_member() {
     let left = other.leave(theirs);
     assert!(stage.wait(&other, left, 10_000));
     assert!(stage.groups().is_empty());
-    assert_eq!(stage.server.borrow().subscriptions(), 2, "an inbox and the registry each, and nothing of the feeds");
+    assert_eq!(stage.server.borrow().subscriptions(), 4, "an inbox and the registry each, and nothing of the feeds");
 }
 
 #[test]
