@@ -16,7 +16,7 @@ export function summarize(cells, runtime, wanted) {
       const ratio = (other) => (ours === undefined || other === undefined ? undefined : ours.median / other.median);
       const target = targetOf(row, runtime);
       const ratios = { peer: ratio(peer), raw: ratio(raw) };
-      const known = Object.keys(target).every((versus) => ratios[versus] !== undefined);
+      const known = Object.keys(target).length > 0 && Object.keys(target).every((versus) => ratios[versus] !== undefined);
       const met = Object.entries(target).every(([versus, least]) => ratios[versus] >= least);
       return { id: row.id, title: row.title, ours, peer, raw, ratios, target, ok: known ? met : undefined };
     });
@@ -32,7 +32,7 @@ function spread(values) {
 
 const rate = (figure) => (figure === undefined ? '-' : Math.round(figure.median).toLocaleString('en-US'));
 const range = (figure) => (figure === undefined ? '' : ` (${thousands(figure.least)}..${thousands(figure.most)})`);
-const thousands = (value) => `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}k`;
+const thousands = (value) => value < 1000 ? String(Math.round(value)) : `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}k`;
 const times = (value) => (value === undefined ? '-' : `${value.toFixed(2)}x`);
 const targetText = (target) =>
   Object.entries(target)

@@ -54,6 +54,21 @@ export const rows = [
     target: { peer: 4 },
   },
   {
+    id: 'produce-batch',
+    title: 'produceBatch, all in one call',
+    run: (session, count) => session.produceBatch(count),
+    target: {},
+  },
+  {
+    id: 'first-message',
+    title: 'connect, first message, close; a second',
+    group: 'explicit',
+    run: (session, count) => session.firstMessage(count),
+    target: {},
+    without: ['raw'],
+    part: 500,
+  },
+  {
     id: 'produce-1',
     title: 'produce, one by one (a fifth of the messages)',
     run: (session, count) => session.produceLanes(count, 1),

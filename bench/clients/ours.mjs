@@ -39,6 +39,21 @@ export async function open({ url, stream, modules, count = 0 }) {
       await Promise.all(receipts);
     },
 
+    async produceBatch(total) {
+      const producer = await link.producer(stream);
+      await producer.produceBatch(new Array(total).fill(payload), { limitConcurrentTasks: WIDE_WINDOW, ackWaitMs: 60_000 });
+    },
+
+    // The wasm has been loaded by then, as in a page that has connected before.
+    async firstMessage(times) {
+      for (let i = 0; i < times; i += 1) {
+        const own = await connect({ broker: 'nats', url });
+        const [message] = await own.fetch(stream, { consumerName: GROUP, batchSize: 1 });
+        await message.ack();
+        await own.close();
+      }
+    },
+
     async consume(total, ack) {
       let seen = 0;
       for await (const message of consumer) {

@@ -87,6 +87,10 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
       await wire.until(() => lines.messages - before >= count);
     },
 
+    produceBatch(count) {
+      return this.produceAll(count);
+    },
+
     async consume(count, ack) {
       wire.send(bytes('SUB _P.* 2\r\n'));
       const before = lines.messages;

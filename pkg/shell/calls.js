@@ -5,6 +5,7 @@ import { Scratch } from './payload.js';
 import { isSlow } from './options.js';
 
 /** @import { Connection } from './connection.js' */
+/** @import { Batch } from './batch.js' */
 /** @import { Producer } from './producer.js' */
 /** @import * as Api from '../index.js' */
 
@@ -32,6 +33,11 @@ export class Calls {
   /** @type {Call | undefined} */ #last;
   /** Who waits for room. @type {(() => void)[]} */ #waiting = [];
   #connection;
+  /** Which of the numbers were given, and those. */
+  flags = 0;
+  partition = 0;
+  wait = 0;
+  limit = 0;
 
   /** @param {Connection} connection */
   constructor(connection) {
@@ -49,11 +55,6 @@ export class Calls {
    * @returns {Promise<Api.Receipt> | undefined}
    */
   produce(producer, message, options, mixed, feeds) {
-    let flags = 0;
-    let partition = 0;
-    let wait = 0;
-    let limit = 0;
-    let texts = 0;
     /** @type {string | undefined} */
     let msgId;
     /** @type {AbortSignal | undefined} */
@@ -65,23 +66,11 @@ export class Calls {
       const schema = producer._schema;
       const length = scratch.payload(schema === undefined ? message : schema.fit(message));
       if (options !== undefined) {
-        this.#checkOptions(options, mixed);
+        const texts = this.given(options, length, mixed) - length;
         signal = this.#connection._signal(options.signal);
         msgId = options.msgId;
-        let end = length;
-        if (msgId !== undefined) end = scratch.tagged(1, msgId, end);
-        if (options.partitionKey !== undefined) end = scratch.tagged(2, options.partitionKey, end);
-        const headers = options.headers;
-        if (headers !== undefined) {
-          for (const name of Object.keys(headers)) end = scratch.tagged(4, headers[name], scratch.tagged(3, name, end));
-        }
-        texts = end - length;
-        if (options.waitForAck === false) flags |= 1;
-        if (options.partitionNumber !== undefined) flags |= ((partition = options.partitionNumber), 2);
-        if (options.ackWaitMs !== undefined) flags |= ((wait = options.ackWaitMs), 4);
-        if (options.limitConcurrentTasks !== undefined) flags |= ((limit = options.limitConcurrentTasks), 8);
-      }
-      call = this.#connection._engine.produce(producer._id, length, texts, flags, partition, wait, limit);
+        call = this.#connection._engine.produce(producer._id, length, texts, this.flags, this.partition, this.wait, this.limit);
+      } else call = this.#connection._engine.produce(producer._id, length, 0, 0, 0, 0, 0);
       if (call < 0) {
         const error = this.#connection._failure();
         this.#last = undefined;
@@ -105,6 +94,44 @@ export class Calls {
       signal.addEventListener('abort', entry.abort, { once: true });
     }
     return promise;
+  }
+
+  /**
+   * Options for the wasm: texts into the scratch after `offset` bytes, whose new number comes back, numbers into the fields here.
+   * @param {any} options
+   * @param {number} offset
+   * @param {boolean} mixed
+   */
+  given(options, offset, mixed) {
+    this.#checkOptions(options, mixed);
+    const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
+    let end = offset;
+    if (msgId !== undefined) end = this.scratch.tagged(1, msgId, end);
+    if (partitionKey !== undefined) end = this.scratch.tagged(2, partitionKey, end);
+    if (headers !== undefined) {
+      for (const name of Object.keys(headers)) end = this.scratch.tagged(4, headers[name], this.scratch.tagged(3, name, end));
+    }
+    this.flags = waitForAck === false ? 1 : 0;
+    if (partitionNumber !== undefined) this.flags |= ((this.partition = partitionNumber), 2);
+    if (ackWaitMs !== undefined) this.flags |= ((this.wait = ackWaitMs), 4);
+    if (limitConcurrentTasks !== undefined) this.flags |= ((this.limit = limitConcurrentTasks), 8);
+    return end;
+  }
+
+  /**
+   * The calls that the wasm has just made, whose numbers lie in the scratch, for these of a batch.
+   * @param {Batch} batch
+   * @param {number[]} places
+   * @param {number} taken
+   * @param {import('./opening.js').Fit | undefined} schema
+   */
+  many(batch, places, taken, schema) {
+    const words = this.scratch.words();
+    for (let i = 0; i < taken; i++) {
+      const entry = batch.call(words.getUint32(4 * i, true), /** @type {number} */ (places[i]));
+      this.#calls[entry.index] = entry;
+      schema?.sent(entry.index, batch.messages[entry.at]);
+    }
   }
 
   /**

@@ -66,6 +66,29 @@ export class Scratch {
     return text;
   }
 
+  /**
+   * Write a payload behind its length after `offset` bytes; the new offset comes back.
+   * @param {unknown} message
+   * @param {number} offset
+   */
+  framed(message, offset) {
+    const at = offset + 4;
+    let length;
+    if (message instanceof ArrayBuffer || ArrayBuffer.isView(message)) {
+      const bytes = message instanceof Uint8Array ? message : message instanceof ArrayBuffer ? new Uint8Array(message) : new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+      const start = this.#keep(at, bytes.length) + at;
+      this.connection._instance.view().set(bytes, start);
+      length = bytes.length;
+    } else length = this.#text(typeof message === 'string' ? message : this.#json(message), at);
+    this.words().setUint32(offset, length, true);
+    return at + length;
+  }
+
+  /** What the scratch holds, for numbers. */
+  words() {
+    return new DataView(this.connection._instance.memory.buffer, this.#at);
+  }
+
   /** @param {Uint8Array} bytes */
   #raw(bytes) {
     const at = this.reserve(bytes.length);

@@ -1,6 +1,7 @@
 // A producer's promises. The order, the window and every repetition are decided in Rust.
 
-import { BatchError, BrokerError, plain } from './errors.js';
+import { plain } from './errors.js';
+import { produceBatch } from './batch.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { BatchOptions, Payload, ProduceOptions, Receipt } from '../index.js' */
@@ -40,64 +41,8 @@ export class Producer {
    * @param {BatchOptions} [options]
    * @returns {Promise<Receipt[]>}
    */
-  async produceBatch(messages, options) {
-    const connection = this._connection;
-    if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
-    connection._calls.checkBatch(options);
-    if (options?.onProgress !== undefined && typeof options.onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');
-    const signal = connection._signal(options?.signal);
-    // One listener a batch, not one a message.
-    const { onProgress, compression, signal: _, ...rest } = options ?? {};
-    void [compression, _];
-    /** @type {import('./calls.js').Call[]} */
-    const calls = [];
-    const abort = () => connection._calls.abort(calls, /** @type {AbortSignal} */ (signal));
-    signal?.addEventListener('abort', abort, { once: true });
-    const total = messages.length;
-    /** @type {(Receipt | BrokerError)[]} */
-    const outcomes = new Array(total);
-    let done = 0;
-    let told = 0;
-    const tell = () => {
-      if (told === done) return;
-      told = done;
-      onProgress?.(done, total);
-    };
-    /** @type {Promise<void>[]} */
-    const pending = [];
-    for (let i = 0; i < total; i++) {
-      for (;;) {
-        if (signal?.aborted) {
-          outcomes[i] = connection._aborted(signal);
-          done++;
-          break;
-        }
-        const sent = connection._calls.produce(this, /** @type {Payload} */ (messages[i]), rest, false, true);
-        if (sent === undefined) {
-          // Full: the batch feeds itself, and goes on when half of the limit is free.
-          await connection._calls.room();
-          continue;
-        }
-        const call = signal && connection._calls.last();
-        if (call) calls.push(call);
-        pending.push(
-          sent.then(
-            (receipt) => void (outcomes[i] = receipt),
-            (error) => void (outcomes[i] = error),
-          ).then(() => {
-            done++;
-            if (onProgress && done - told === 1) queueMicrotask(tell);
-          }),
-        );
-        break;
-      }
-    }
-    await Promise.all(pending);
-    signal?.removeEventListener('abort', abort);
-    if (onProgress) tell();
-    const first = outcomes.find((outcome) => outcome instanceof BrokerError);
-    if (first) throw new BatchError(/** @type {BrokerError} */ (first), outcomes);
-    return /** @type {Receipt[]} */ (outcomes);
+  produceBatch(messages, options) {
+    return produceBatch(this, messages, options);
   }
 
   /**

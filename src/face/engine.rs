@@ -1,6 +1,7 @@
 //! The exported class: one connection. Methods take numbers and bytes in a scratch; what happens comes back as a table
 //! once a turn, through the shell's `turn`. A method that fails gives -1 and keeps the error for [`Engine::error`].
 
+use super::batch::Common;
 use super::table::Table;
 use super::{fault, report, values};
 use crate::base::error::{Error, Kind};
@@ -13,7 +14,6 @@ use crate::brokers::terms::{Done, StationFacts};
 use crate::client::consumer::Settle;
 use crate::client::driver::Driver;
 use crate::client::options;
-use crate::client::producer::Message;
 use crate::client::reader;
 use crate::client::turn::{CallId, ConsumerId, OpId, ProducerId, Turn};
 use crate::link::session::Verdict;
@@ -25,18 +25,6 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
-
-/// Flags of [`Engine::produce`].
-const NO_RECEIPT: u32 = 1;
-const HAS_PARTITION: u32 = 2;
-const HAS_WAIT: u32 = 4;
-const HAS_LIMIT: u32 = 8;
-
-/// Tags of the texts beside a payload.
-const TAG_ID: u8 = 1;
-const TAG_KEY: u8 = 2;
-const TAG_NAME: u8 = 3;
-const TAG_VALUE: u8 = 4;
 
 thread_local! {
     /// Who wants to know of a panic.
@@ -111,7 +99,7 @@ pub struct Engine {
     runtime: Rc<WebRuntime>,
     pub(super) table: Rc<RefCell<Table>>,
     pub(super) scratch: RefCell<Vec<u8>>,
-    error: RefCell<Option<Error>>,
+    pub(super) error: RefCell<Option<Error>>,
     name: Option<String>,
     pub(super) looks: super::look::Looks,
 }
@@ -304,40 +292,11 @@ impl Engine {
             return self.kept(Err(Error::new(Kind::Internal, "the scratch is too small")), |_: ()| -1);
         };
         let send = || -> Result<CallId, Error> {
-            let mut headers = Vec::new();
-            let (mut msg_id, mut key, mut name) = (None, None, "");
-            for (tag, text) in Texts(texts) {
-                match tag {
-                    TAG_ID => msg_id = Some(text),
-                    TAG_KEY => key = Some(text),
-                    TAG_NAME => name = text,
-                    TAG_VALUE => headers.push((name, text)),
-                    _ => {}
-                }
-            }
-            let number = |flag: u32, name: &str, value: f64, most: u64, default: u64| {
-                if flags & flag == 0 { Ok(default) } else { reader::whole(name, &Value::Number(value), 1, most) }
-            };
-            let defaults = options::PRODUCE_DEFAULTS;
-            let partition = number(HAS_PARTITION, "partitionNumber", partition, u64::from(u32::MAX), 0)?;
-            let message = Message {
-                headers: &headers,
-                msg_id,
-                key,
-                partition: (partition > 0).then_some(partition as u32),
-                data,
-                ack_wait: Millis(number(HAS_WAIT, "ackWaitMs", wait, reader::SAFE, defaults.ack_wait.0)?),
-                limit: number(HAS_LIMIT, "limitConcurrentTasks", limit, u64::from(u32::MAX), u64::from(defaults.limit))?
-                    as u32,
-                wants_receipt: flags & NO_RECEIPT == 0,
-            };
-            if message.key.is_some() && message.partition.is_some() {
-                return Err(options::both());
-            }
+            let common = Common::read(texts, flags, partition, wait, limit)?;
             self.driver.hot(|core, now| {
                 core.check_open()?;
                 let (producers, _, _, mut ctx) = core.parts(now);
-                producers.produce(&mut ctx, ProducerId(producer), &message)
+                producers.produce(&mut ctx, ProducerId(producer), &common.message(data))
             })
         };
         self.kept(send(), |call| call.0 as i32)
@@ -686,20 +645,4 @@ fn deliver(driver: &Driver, table: &Rc<RefCell<Table>>, mut turn: Turn, function
     turn.pack.clear();
     turn.pack.shrink_to(limits::SEND_AT);
     driver.recycle(turn);
-}
-
-/// Tagged texts: a byte, four bytes of length, the text.
-struct Texts<'a>(&'a [u8]);
-
-impl<'a> Iterator for Texts<'a> {
-    type Item = (u8, &'a str);
-
-    fn next(&mut self) -> Option<(u8, &'a str)> {
-        let (tag, rest) = self.0.split_first()?;
-        let (length, rest) = rest.split_at_checked(4)?;
-        let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
-        let (text, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((*tag, std::str::from_utf8(text).ok()?))
-    }
 }

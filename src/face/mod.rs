@@ -3,6 +3,7 @@
 //! The shell in `pkg/shell` owns promises, messages and iterators; everything is decided below. Nothing here is public:
 //! the public interface is the shell's, its typings are in `typings`.
 
+mod batch;
 mod engine;
 mod fault;
 mod look;

@@ -161,6 +161,81 @@ row('an unknown option of produceBatch names the nearest known one', async (t) =
   await t.rejects(() => producer.produceBatch(['x'], { onprogress: () => {} }), 'invalid_argument', { says: ['onprogress', 'onProgress'] });
 });
 
+row('a batch keeps its place among single messages', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  await Promise.all([producer.produce('a'), producer.produceBatch(['b', 'c']), producer.produce('d'), producer.produceBatch(['e']), producer.produce('f')]);
+  t.deepEqual(t.texts(await t.collect(station, 6)), ['a', 'b', 'c', 'd', 'e', 'f'], 'stored');
+});
+
+row('a batch with a payload that is none sends the others, each with its outcome', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  const error = await t.rejects(producer.produceBatch(['a', null, 'b', () => {}, 'c', Promise.resolve()]), 'invalid_argument');
+  t.deepEqual(error.outcomes.map((outcome) => outcome.sequence ?? outcome.code), [1, 'invalid_argument', 2, 'invalid_argument', 3, 'invalid_argument'], 'outcomes');
+  t.deepEqual(t.texts(await t.collect(station, 3)), ['a', 'b', 'c'], 'stored');
+});
+
+row('a batch with bad payloads that has to feed itself too', async (t) => {
+  const { connection, station } = await t.setup({}, { maxPendingMessages: 4 });
+  const producer = await connection.producer(station.name);
+  const error = await t.rejects(producer.produceBatch(list(60, (index) => (index % 3 === 2 ? 5 : `m${index}`))), 'invalid_argument');
+  const good = error.outcomes.flatMap((outcome, index) => (outcome instanceof t.api.BrokerError ? [] : [[index, outcome.sequence]]));
+  t.deepEqual(good, list(60).flatMap((_, index) => (index % 3 === 2 ? [] : [[index, index - Math.floor(index / 3) + 1]])), 'places and sequences');
+});
+
+row('a batch of large messages is not cut short', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  const sizes = list(12, (index) => 1 + index * 40_000);
+  const receipts = await producer.produceBatch(sizes.map((size) => new Uint8Array(size).fill(size)));
+  t.deepEqual(receipts.map((receipt) => receipt.sequence), list(12, (index) => index + 1), 'sequences');
+  const got = await t.collect(station, 12);
+  t.deepEqual(got.map((message) => message.data.length), sizes, 'sizes');
+  t.ok(got.every((message, index) => message.data.every((byte) => byte === sizes[index] % 256)), 'bytes');
+});
+
+row('an onProgress that throws changes nothing', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  const receipts = await producer.produceBatch(list(50), { onProgress: () => { throw new Error('no interest'); } });
+  t.equal(receipts.length, 50, 'receipts');
+});
+
+row('an empty batch tells no progress, and a batch on a closed connection is closed for each', async (t) => {
+  const { connection, station } = await t.setup();
+  const producer = await connection.producer(station.name);
+  const calls = [];
+  await producer.produceBatch([], { onProgress: (...given) => calls.push(given) });
+  t.deepEqual(calls, [], 'calls of onProgress');
+  await connection.close();
+  await t.rejects(() => producer.produceBatch(list(3)), 'closed');
+});
+
+row('waitForAck false of a batch resolves when all is handed over', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  t.equal((await producer.produceBatch(list(30), { waitForAck: false })).length, 30, 'receipts');
+  await producer.flush();
+  t.deepEqual(t.texts(await t.collect(station, 30)), list(30), 'stored');
+});
+
+row('a batch leaves in few writes', { brokers: ['nats'] }, async (t) => {
+  let sends = 0;
+  const socket = (url) => {
+    const made = new WebSocket(url);
+    const send = made.send.bind(made);
+    made.send = (bytes) => { sends += 1; send(bytes); };
+    return made;
+  };
+  const connection = await t.connect({ socket });
+  const producer = await connection.producer(t.name());
+  await producer.produce('open');
+  sends = 0;
+  await producer.produceBatch(list(2000, () => 'x'.repeat(100)), { limitConcurrentTasks: 2000 });
+  t.between(sends, 1, 12, 'writes for 2000 messages');
+});
+
 // ---- writable ----
 
 row('what is written to the stream is stored in order', async (t) => {

@@ -1,0 +1,160 @@
+//! Many messages in one crossing, and what messages of one call have in common.
+//!
+//! A batch is no protocol of its own: each message has its own place in the queue, its receipt and its repeats. What is
+//! saved is the way: one call, one borrow, one write.
+
+use super::engine::Engine;
+use crate::base::error::{Error, Kind};
+use crate::base::time::Millis;
+use crate::base::value::Value;
+use crate::client::options;
+use crate::client::producer::Message;
+use crate::client::reader;
+use crate::client::turn::ProducerId;
+use wasm_bindgen::prelude::*;
+
+/// Flags beside a payload.
+const NO_RECEIPT: u32 = 1;
+const HAS_PARTITION: u32 = 2;
+const HAS_WAIT: u32 = 4;
+const HAS_LIMIT: u32 = 8;
+
+/// Tags of the texts beside a payload.
+const TAG_ID: u8 = 1;
+const TAG_KEY: u8 = 2;
+const TAG_NAME: u8 = 3;
+const TAG_VALUE: u8 = 4;
+
+/// What the options of one call say of its messages.
+pub(super) struct Common<'a> {
+    headers: Vec<(&'a str, &'a str)>,
+    msg_id: Option<&'a str>,
+    key: Option<&'a str>,
+    partition: Option<u32>,
+    ack_wait: Millis,
+    limit: u32,
+    wants_receipt: bool,
+}
+
+impl<'a> Common<'a> {
+    /// Read tagged texts and numbers; a flag says whether a number was given.
+    pub(super) fn read(
+        texts: &'a [u8],
+        flags: u32,
+        partition: f64,
+        wait: f64,
+        limit: f64,
+    ) -> Result<Common<'a>, Error> {
+        let mut headers = Vec::new();
+        let (mut msg_id, mut key, mut name) = (None, None, "");
+        for (tag, text) in Texts(texts) {
+            match tag {
+                TAG_ID => msg_id = Some(text),
+                TAG_KEY => key = Some(text),
+                TAG_NAME => name = text,
+                TAG_VALUE => headers.push((name, text)),
+                _ => {}
+            }
+        }
+        let number = |flag: u32, name: &str, value: f64, most: u64, default: u64| {
+            if flags & flag == 0 { Ok(default) } else { reader::whole(name, &Value::Number(value), 1, most) }
+        };
+        let defaults = options::PRODUCE_DEFAULTS;
+        let partition = number(HAS_PARTITION, "partitionNumber", partition, u64::from(u32::MAX), 0)?;
+        let limit = number(HAS_LIMIT, "limitConcurrentTasks", limit, u64::from(u32::MAX), u64::from(defaults.limit))?;
+        if key.is_some() && partition > 0 {
+            return Err(options::both());
+        }
+        Ok(Common {
+            headers,
+            msg_id,
+            key,
+            partition: (partition > 0).then_some(partition as u32),
+            ack_wait: Millis(number(HAS_WAIT, "ackWaitMs", wait, reader::SAFE, defaults.ack_wait.0)?),
+            limit: limit as u32,
+            wants_receipt: flags & NO_RECEIPT == 0,
+        })
+    }
+
+    /// One of the messages.
+    pub(super) fn message<'m>(&'m self, data: &'m [u8]) -> Message<'m> {
+        Message {
+            headers: &self.headers,
+            msg_id: self.msg_id,
+            key: self.key,
+            partition: self.partition,
+            data,
+            ack_wait: self.ack_wait,
+            limit: self.limit,
+            wants_receipt: self.wants_receipt,
+        }
+    }
+}
+
+/// Tagged texts: a byte, four bytes of length, the text.
+struct Texts<'a>(&'a [u8]);
+
+impl<'a> Iterator for Texts<'a> {
+    type Item = (u8, &'a str);
+
+    fn next(&mut self) -> Option<(u8, &'a str)> {
+        let (tag, rest) = self.0.split_first()?;
+        let (text, rest) = sized(rest)?;
+        self.0 = rest;
+        Some((*tag, std::str::from_utf8(text).ok()?))
+    }
+}
+
+/// Four bytes of length and as many bytes, and what follows.
+fn sized(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_at_checked(4)?;
+    rest.split_at_checked(u32::from_le_bytes(length.try_into().ok()?) as usize)
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Send what lies in the scratch: `texts` bytes of tagged texts, which count for all, then `length` bytes of payloads,
+    /// each behind four bytes of its length. Gives how many were taken, in order; their calls lie in the scratch as words.
+    /// Where that is not all of them, the error says why the next one was not.
+    #[wasm_bindgen(js_name = produceMany)]
+    #[allow(clippy::too_many_arguments)]
+    pub fn produce_many(
+        &self,
+        producer: u32,
+        texts: u32,
+        length: u32,
+        flags: u32,
+        partition: f64,
+        wait: f64,
+        limit: f64,
+    ) -> i32 {
+        let mut calls = Vec::new();
+        let scratch = self.scratch.borrow();
+        let short = || Error::new(Kind::Internal, "the scratch is too small");
+        let mut send = || -> Result<(), Error> {
+            let (texts, rest) = scratch.split_at_checked(texts as usize).ok_or_else(short)?;
+            let mut rest = rest.get(..length as usize).ok_or_else(short)?;
+            let common = Common::read(texts, flags, partition, wait, limit)?;
+            self.driver.hot(|core, now| {
+                core.check_open()?;
+                let (producers, _, _, mut ctx) = core.parts(now);
+                while let Some((data, more)) = sized(rest) {
+                    calls.push(producers.produce(&mut ctx, ProducerId(producer), &common.message(data))?.0);
+                    rest = more;
+                }
+                Ok(())
+            })
+        };
+        let sent = send();
+        drop(scratch);
+        // Each payload left at least as much room as its call takes.
+        let mut scratch = self.scratch.borrow_mut();
+        for (word, call) in scratch.chunks_exact_mut(4).zip(&calls) {
+            word.copy_from_slice(&call.to_le_bytes());
+        }
+        if let Err(error) = sent {
+            *self.error.borrow_mut() = Some(error);
+        }
+        calls.len() as i32
+    }
+}
