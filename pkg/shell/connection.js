@@ -33,6 +33,8 @@ export class Connection extends Unoffered {
   /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
   /** Kept behind fetch and consume, by station and name. @type {Map<string, Consumer>} */ #kept = new Map();
   /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
+  /** @type {Set<Feed<Api.Frame>>} */ #taps = new Set();
+  /** What shows frames, once it has been loaded. @type {typeof import('./tap.js').show | undefined} */ #show;
   /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
@@ -410,6 +412,42 @@ export class Connection extends Unoffered {
     return feed;
   }
 
+  /** @returns {AsyncIterable<Api.Frame> & { readonly dropped: number }} */
+  tap() {
+    /** @type {Feed<Api.Frame>} */
+    const feed = new Feed(this._instance.feedEntries, () => {
+      this.#taps.delete(feed);
+      if (this.#taps.size === 0 && !this.#over) this._do((engine) => engine.tap(false));
+    });
+    if (this.#over) {
+      feed.end();
+      return feed;
+    }
+    this.#taps.add(feed);
+    this._do((engine) => engine.tap(true));
+    this.#readyToShow().catch((error) => {
+      if (this.#taps.delete(feed)) feed.fail(error);
+    });
+    return feed;
+  }
+
+  /** What came meanwhile has been kept. */
+  async #readyToShow() {
+    if (this.#show) return;
+    const [{ show }] = await Promise.all([import('./tap.js'), this._cold((engine) => engine.tapReady())]);
+    this.#show = show;
+    this.#tapped();
+  }
+
+  #tapped() {
+    if (this.#show && this.#taps.size > 0 && !this.#freed) this.#show(this._engine.tapFrames(), this.#taps);
+  }
+
+  #endTaps() {
+    for (const feed of this.#taps) feed.end();
+    this.#taps.clear();
+  }
+
   /** @returns {Api.Stats} */
   stats() {
     if (this.#counted) return this.#counted;
@@ -560,7 +598,11 @@ export class Connection extends Unoffered {
       const consumer = this.#consumers.get(id);
       if (consumer) consumer._arrived(number, new Message(consumer, bytes, words, i));
     },
-    dropped: (id, number) => void this.#consumers.get(id)?._pull(number),
+    dropped: (id, number) => {
+      const consumer = this.#consumers.get(id);
+      consumer?._pull(number);
+      if (consumer && this.#options.logger) this._log('debug', 'given_back', { station: consumer.station, group: consumer.group });
+    },
     fetched: (op, id, numbers) => this.#take(op)?.resolve(this.#pull(id, numbers)),
     batch: (id, error, numbers) => this.#consumers.get(id)?._batch(this.#pull(id, numbers), this.#turnError(error)),
     ready: (id) => this.#consumers.get(id)?._ready(),
@@ -584,6 +626,8 @@ export class Connection extends Unoffered {
     ask: (attempt, error) => this.#ask(attempt, this.#turnError(error)),
     over: (error) => this.#finished(this.#turnError(error)),
     schema: (index) => void this.#bind(this._engine.turnSchema(index)),
+    tapped: () => this.#tapped(),
+    note: (index) => this.#note(index),
   };
 
   /** @param {number} id @param {Uint32Array} numbers */
@@ -637,6 +681,14 @@ export class Connection extends Unoffered {
     for (const feed of this.#statuses) feed.push(status);
   }
 
+  /** Something for the logger alone. @param {number} index */
+  #note(index) {
+    if (!this.#options.logger) return;
+    const [event, detail] = this._engine.turnNote(index);
+    if (detail.error) detail.error = this._error(detail.error);
+    this._log('warn', event, detail);
+  }
+
   /**
    * Ask the application for credentials.
    * @param {number} attempt
@@ -667,6 +719,8 @@ export class Connection extends Unoffered {
     for (const consumer of [...this.#consumers.values()]) consumer._ended(reason);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
+    this.#tapped();
+    this.#endTaps();
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     this._instance.connections.delete(this);
@@ -708,6 +762,7 @@ export class Connection extends Unoffered {
     for (const consumer of [...this.#consumers.values()]) consumer._ended(error);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
+    this.#endTaps();
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     this.#end(error);

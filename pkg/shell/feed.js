@@ -5,6 +5,7 @@ export class Feed {
   /** @type {T[]} */ #entries = [];
   /** @type {((result: IteratorResult<T, undefined>) => void)[]} */ #readers = [];
   #over = false;
+  /** @type {{ error: unknown } | undefined} */ #failure;
   /** Entries that nobody read in time. */
   dropped = 0;
 
@@ -29,6 +30,13 @@ export class Feed {
     }
   }
 
+  /** Nothing more comes, because of this. @param {unknown} error */
+  fail(error) {
+    this.#failure = { error };
+    this.#over = true;
+    for (const reader of this.#readers.splice(0)) reader(/** @type {any} */ (Promise.reject(error)));
+  }
+
   end() {
     this.#over = true;
     for (const reader of this.#readers.splice(0)) reader({ value: undefined, done: true });
@@ -38,6 +46,11 @@ export class Feed {
   next() {
     const entry = this.#entries.shift();
     if (entry !== undefined) return Promise.resolve({ value: entry, done: false });
+    if (this.#failure) {
+      const { error } = this.#failure;
+      this.#failure = undefined;
+      return Promise.reject(error);
+    }
     if (this.#over) return Promise.resolve({ value: undefined, done: true });
     return new Promise((resolve) => this.#readers.push(resolve));
   }

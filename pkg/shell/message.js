@@ -166,11 +166,14 @@ export class Message {
     try {
       op = connection._settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
     } catch (error) {
-      connection._log('warn', 'settle_failed', { error });
+      connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error });
       return quiet(Promise.reject(error));
     }
     if (what !== 4 && !consumer._autoAck) this.#settled = true;
-    return op === 0 ? DONE : quiet(connection._operation(op));
+    if (op === 0) return DONE;
+    const promise = connection._operation(op);
+    promise.catch((error) => connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error }));
+    return promise;
   }
 }
 

@@ -19,6 +19,8 @@
  * @property {(attempt: number, error: number) => void} ask
  * @property {(error: number) => void} over
  * @property {(index: number) => void} schema
+ * @property {() => void} tapped
+ * @property {(index: number) => void} note
  */
 
 /**
@@ -96,6 +98,14 @@ export function read(words, chunk, own, sink) {
         break;
       case 16:
         sink.schema(a);
+        i += 2;
+        break;
+      case 20:
+        sink.tapped();
+        i += 1;
+        break;
+      case 21:
+        sink.note(a);
         i += 2;
         break;
       default:

@@ -1,6 +1,5 @@
 // The methods of the contract that this version does not offer: each says so.
 
-import { failing } from './feed.js';
 import { plain } from './errors.js';
 
 /** @import { BrokerKind } from '../index.js' */
@@ -14,10 +13,6 @@ export class Unoffered {
   /** @param {string} what */
   #later(what) {
     return plain(this.broker, 'not_supported', `${what} is not offered yet`, 'It comes with a later version of this package; capabilities tells what is there.');
-  }
-
-  tap() {
-    return failing(() => this.#later('tap'));
   }
 
   /** @returns {Promise<never>} */

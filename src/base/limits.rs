@@ -89,6 +89,9 @@ pub const TLS_FIRST: Millis = Millis(120);
 /// Entries kept for a slow reader of `status()` and `tap()`.
 pub const FEED_ENTRIES: u32 = 1000;
 
+/// What is kept for `tap()` before the code that reads it has been loaded; after that, entries count.
+pub const TAP_BYTES: usize = 16 * 1024 * 1024;
+
 /// Ids listed in one `produce_failed`.
 pub const FAILED_IDS: usize = 100;
 

@@ -33,6 +33,7 @@ use crate::base::time::Now;
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
 use crate::link::session::{Login, ServerFacts, Session};
+use crate::link::tap::{Frame, Piece};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -127,6 +128,14 @@ impl Kind {
             }
         }
         lacks
+    }
+
+    /// Cut a piece of what went over the link into frames, secrets masked. `carry` is the beginning of the first one.
+    pub fn frames(self, piece: &Piece, carry: &mut Vec<u8>, into: &mut Vec<Frame>) {
+        if cfg!(feature = "nats") && self == Kind::Nats {
+            #[cfg(feature = "nats")]
+            nats::tap::frames(piece, carry, into);
+        }
     }
 
     /// The application's headers in a header block of this broker.

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::options::Connect;
 use super::producer::Producers;
 use super::schema::Schemas;
+use super::tap::Tap;
 use super::turn::{ConsumerId, OpId, Row, Status, Turn};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -17,6 +18,7 @@ use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Input, Login, Output, Session, Source, WaitId};
+use crate::link::tap::{Direction, Frame};
 use crate::link::url::Url;
 use crate::link::waits::Waits;
 use crate::runtime::{Event, Facts};
@@ -92,6 +94,8 @@ pub struct Connection {
     inside: bool,
     /// The application is asked for credentials before every dial.
     asks: bool,
+    /// Somebody looks at what goes over the link.
+    pub tap: Option<Box<Tap>>,
     /// Reconnects so far.
     pub reconnects: u32,
     was_up: bool,
@@ -118,6 +122,7 @@ impl Connection {
             deeds: VecDeque::new(),
             ops: 0,
             inside: options.broker == brokers::Kind::Memory,
+            tap: None,
             reconnects: 0,
             was_up: false,
             over: None,
@@ -217,6 +222,7 @@ impl Connection {
                         // A hidden page's timers come late; what arrives tells the time as well.
                         self.outbox.release_acks();
                     }
+                    self.seen(Direction::In, now, bytes);
                     chunk = bytes;
                     self.session.handle(now, Input::Chunk(bytes), &mut self.outbox);
                 }
@@ -241,6 +247,27 @@ impl Connection {
         let given = given.map(|login| self.login = login);
         self.machine.credentials(now.mono, given, random, facts.offline);
         self.drain(now, &[], [0; 8], facts);
+    }
+
+    /// Begin or end to keep what goes over the link.
+    pub fn watch(&mut self, on: bool) {
+        if on != self.tap.is_some() {
+            self.session.tap(on);
+            self.tap = on.then(|| Box::new(Tap::new(self.session.held())));
+        }
+    }
+
+    /// These bytes went over the link.
+    pub fn seen(&mut self, direction: Direction, now: Now, bytes: &[u8]) {
+        if self.tap.as_mut().is_some_and(|tap| tap.bytes(direction, now.wall, bytes)) {
+            self.turn.rows.push(Row::Tapped);
+        }
+    }
+
+    /// What was seen since the last call, as frames.
+    pub fn frames(&mut self) -> Vec<Frame> {
+        let held = self.session.held();
+        self.tap.as_mut().map(|tap| tap.frames(self.broker, held)).unwrap_or_default()
     }
 
     fn tick(&mut self, now: Now) {
@@ -302,6 +329,13 @@ impl Connection {
             }
         }
         self.turn.thin(chunk);
+        if let Some(tap) = &mut self.tap {
+            for piece in self.session.tapped() {
+                if tap.keep(piece) {
+                    self.turn.rows.push(Row::Tapped);
+                }
+            }
+        }
         let (producers, consumers, waits, mut ctx) = self.parts(now);
         consumers.settle_turn(&mut ctx);
         if ctx.up {
@@ -369,6 +403,7 @@ impl Connection {
                 }
                 None => self.waits.answer(wait, reply),
             },
+            Output::Remark(error) => self.turn.refused(error),
             Output::Servers(hosts) => self.machine.learn(&hosts),
             Output::Leaving => self.machine.leave(now.mono),
             Output::Room(feed) => self.consumers.room(feed),
@@ -403,6 +438,7 @@ impl Connection {
             Act::HangUp(generation) => {
                 self.session.handle(now, Input::Closed, &mut self.outbox);
                 self.outbox.clear();
+                self.seen(Direction::In, now, &[]);
                 self.deeds.push_back(Deed::HangUp(generation));
             }
             Act::Probe => self.session.probe(now, &mut self.outbox),

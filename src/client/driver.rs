@@ -15,6 +15,7 @@ use crate::base::value::JsonReader;
 use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
+use crate::link::tap::Direction;
 use crate::runtime::{Dial, Event, Facts, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -231,6 +232,9 @@ impl Driver {
             return;
         }
         let bytes = core.outbox.take(self.spare.take());
+        if core.tap.is_some() {
+            core.seen(Direction::Out, self.now(), &bytes);
+        }
         let generation = core.generation();
         drop(core);
         self.runtime.send(generation, &bytes);

@@ -24,4 +24,5 @@ pub mod producer;
 pub mod reader;
 pub mod schema;
 mod sender;
+pub mod tap;
 pub mod turn;

@@ -307,6 +307,10 @@ impl Producers {
         };
         call.state = State::Written(slot);
         call.sent = ctx.now.mono;
+        if call.first_sent.is_some() {
+            let station = producer.targets.get(call.target).map_or("", |target| target.station.as_str());
+            ctx.turn.repeated(station);
+        }
         call.first_sent.get_or_insert(ctx.now.mono);
         call.copies = call.copies.saturating_add(1);
         ctx.session.publish(ctx.now, ctx.out, lane.route, slot, &call.bytes, call.head);

@@ -108,6 +108,19 @@ pub struct Binding {
     pub why: String,
 }
 
+/// An entry for the application's logger that is nobody's outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// What happened.
+    pub event: &'static str,
+    /// Where, if at a station.
+    pub station: String,
+    /// To how many messages.
+    pub messages: u32,
+    /// Why, if something failed.
+    pub error: Option<Error>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Row {
@@ -195,6 +208,10 @@ pub enum Row {
         /// What made it necessary.
         reason: Option<Error>,
     },
+    /// There is something for those who look at frames.
+    Tapped,
+    /// Something for the application's logger.
+    Note(Box<Note>),
     /// The connection is over for good.
     Over(Option<Error>),
 }
@@ -244,6 +261,25 @@ impl Turn {
             Ok(()) => Row::Done(op),
             Err(error) => Row::Undone { op, error },
         });
+    }
+
+    /// A message was sent once more; those in a row are one entry.
+    pub fn repeated(&mut self, station: &str) {
+        if let Some(Row::Note(note)) = self.rows.last_mut()
+            && note.event == "produce_repeated"
+            && note.station == station
+        {
+            note.messages = note.messages.saturating_add(1);
+            return;
+        }
+        let note = Note { event: "produce_repeated", station: station.into(), messages: 1, error: None };
+        self.rows.push(Row::Note(Box::new(note)));
+    }
+
+    /// The broker refused something that nobody waits for.
+    pub fn refused(&mut self, error: Error) {
+        let station = error.station.as_deref().unwrap_or_default().into();
+        self.rows.push(Row::Note(Box::new(Note { event: "refused", station, messages: 0, error: Some(error) })));
     }
 
     /// Something for `status()`.

@@ -182,6 +182,12 @@ impl Engine {
         self.table.borrow().statuses.get(index as usize).map_or(JsValue::UNDEFINED, report::status)
     }
 
+    /// A note of the present turn for the logger: event and detail.
+    #[wasm_bindgen(js_name = turnNote)]
+    pub fn turn_note(&self, index: u32) -> JsValue {
+        self.table.borrow().notes.get(index as usize).map_or(JsValue::UNDEFINED, report::note)
+    }
+
     /// Begin to connect.
     pub fn start(&self) {
         self.driver.start();

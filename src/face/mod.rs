@@ -10,5 +10,6 @@ mod look;
 mod report;
 mod schema;
 mod table;
+mod tap;
 mod typings;
 mod values;

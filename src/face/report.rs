@@ -3,7 +3,7 @@
 use super::fault;
 use crate::base::value::Value;
 use crate::brokers::terms::{Retention, StationReport, StationSpec};
-use crate::client::turn::Status;
+use crate::client::turn::{Note, Status};
 use js_sys::{Array, Date, Object, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -72,6 +72,21 @@ fn options(spec: &StationSpec) -> JsValue {
         }
     }
     object.into()
+}
+
+/// What a logger gets: event, and the members of its detail.
+pub(super) fn note(note: &Note) -> JsValue {
+    let object = Object::new();
+    if !note.station.is_empty() {
+        set(&object, "station", note.station.as_str());
+    }
+    if note.messages > 0 {
+        set(&object, "messages", note.messages);
+    }
+    if let Some(error) = &note.error {
+        set(&object, "error", fault::fields(error));
+    }
+    [JsValue::from_str(note.event), object.into()].into_iter().collect::<Array>().into()
 }
 
 /// `Status`, with the fields of an error where the shell puts a `BrokerError`.

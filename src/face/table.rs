@@ -19,12 +19,14 @@
 //! ASK      attempt, error or NONE
 //! OVER     error or NONE
 //! SCHEMA   index
+//! TAPPED                                                           tag 20
+//! NOTE     index                                                   tag 21; of a list of its own
 //! ```
 //!
 //! Errors, statuses and schemas are indexes into lists of the same turn.
 
 use crate::base::error::Error;
-use crate::client::turn::{Binding, Row, Status, Turn};
+use crate::client::turn::{Binding, Note, Row, Status, Turn};
 use crate::link::session::{Source, Span};
 
 const NONE: u32 = u32::MAX;
@@ -36,6 +38,7 @@ pub(super) struct Table {
     pub(super) errors: Vec<Error>,
     pub(super) statuses: Vec<Status>,
     pub(super) bindings: Vec<Binding>,
+    pub(super) notes: Vec<Note>,
 }
 
 impl Table {
@@ -44,6 +47,7 @@ impl Table {
         self.errors.clear();
         self.statuses.clear();
         self.bindings.clear();
+        self.notes.clear();
         for row in turn.rows.drain(..) {
             self.push(row);
         }
@@ -128,6 +132,12 @@ impl Table {
             Row::Ask { attempt, reason } => {
                 let error = self.error(reason);
                 self.row(14, &[attempt, error]);
+            }
+            Row::Tapped => self.row(20, &[]),
+            Row::Note(note) => {
+                self.notes.push(*note);
+                let index = self.notes.len() as u32 - 1;
+                self.row(21, &[index]);
             }
             Row::Over(error) => {
                 let error = self.error(error);

@@ -27,5 +27,6 @@ pub mod machine;
 pub mod outbox;
 pub mod receipts;
 pub mod session;
+pub mod tap;
 pub mod url;
 pub mod waits;

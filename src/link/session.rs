@@ -5,6 +5,7 @@
 //! partition of a consumer group from which they come), not producers and consumers.
 
 use super::outbox::Outbox;
+use super::tap::Piece;
 use crate::base::error::Error;
 use crate::base::secret::Secret;
 use crate::base::time::{Millis, Now, Time, Wall};
@@ -282,6 +283,8 @@ pub enum Output {
     FeedLost(FeedId, Error),
     /// An answer to [`Session::request`] or to a confirmed settle.
     Replied(WaitId, Result<Reply, Error>),
+    /// Something was refused that nobody waits for: an acknowledgement, for one.
+    Remark(Error),
     /// Other addresses of the same broker, as `host:port`.
     Servers(Vec<String>),
     /// This server is about to go: move to another one.
@@ -357,6 +360,16 @@ pub trait Session {
 
     /// From now on, on every link, say what changes in the registry of schemas.
     fn watch_registry(&mut self, _out: &mut Outbox) {}
+    /// The beginning of a frame whose end has not come.
+    fn held(&self) -> &[u8] {
+        &[]
+    }
+    /// Begin or end to keep calls for [`Session::tapped`]. A broker with a wire has nothing to do: its bytes are seen.
+    fn tap(&mut self, _on: bool) {}
+    /// What was kept since the last time.
+    fn tapped(&mut self) -> Vec<Piece> {
+        Vec::new()
+    }
 
     /// Put a question.
     fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);

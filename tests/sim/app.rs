@@ -444,6 +444,7 @@ impl Log {
                 },
                 Row::Schema(binding) => self.bindings.push(*binding),
                 Row::Ask { attempt, reason } => self.asked.push((attempt, reason)),
+                Row::Tapped | Row::Note(_) => {}
                 Row::Over(reason) => self.over = Some(reason),
             }
         }

@@ -25,6 +25,7 @@ mod schemas;
 mod session;
 mod stations;
 mod store;
+mod tap;
 mod token;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::head;
 use super::members::{Parcel, Wake};
 use super::registry;
 use super::store::{Published, Store, small};
+use super::tap::Calls;
 use super::token::Token;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Now, Time};
@@ -15,6 +16,7 @@ use crate::link::session::{
     Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot,
     Source, Span, Verdict, WaitId,
 };
+use crate::link::tap::Piece;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -35,6 +37,8 @@ pub struct MemorySession {
     seat: usize,
     outputs: VecDeque<Output>,
     own: Vec<u8>,
+    /// Somebody looks at what is called and delivered.
+    calls: Option<Box<Calls>>,
 }
 
 impl MemorySession {
@@ -46,7 +50,7 @@ impl MemorySession {
 
     pub(super) fn over(store: Rc<RefCell<Store>>, wake: Wake) -> MemorySession {
         let seat = store.borrow_mut().enter(wake);
-        MemorySession { store, seat, outputs: VecDeque::new(), own: Vec::new() }
+        MemorySession { store, seat, outputs: VecDeque::new(), own: Vec::new(), calls: None }
     }
 
     fn deliver(&mut self, now: Now) {
@@ -61,6 +65,10 @@ impl MemorySession {
                     let message = self.own.len();
                     self.own.extend_from_slice(&bytes);
                     let payload = message.saturating_add(head as usize);
+                    if let Some(calls) = &mut self.calls {
+                        let data = self.own.get(payload..).unwrap_or_default();
+                        calls.message(now.wall, &store, member, &token, data);
+                    }
                     Output::Arrived(Arrival {
                         feed: FeedId(small(member)),
                         source: Source::Own,
@@ -143,6 +151,17 @@ impl Session for MemorySession {
 
     fn publish(&mut self, now: Now, _out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32) {
         let published = self.store.borrow_mut().publish(now, route.0 as usize, message, head);
+        if let Some(calls) = &mut self.calls {
+            let (store, route) = (self.store.borrow(), route.0 as usize);
+            calls.publish(now.wall, &store, route, message.get(head as usize..).unwrap_or_default());
+            match &published {
+                Published::Stored(sequence) => calls.stored(now.wall, &store, route, *sequence, false),
+                Published::Duplicate(sequence) => calls.stored(now.wall, &store, route, *sequence, true),
+                Published::Lost(error) | Published::Refused(error) => {
+                    calls.refused(now.wall, &store, route, &error.text)
+                }
+            }
+        }
         self.outputs.push_back(match published {
             Published::Stored(sequence) => Output::Stored { slot, sequence, duplicate: false },
             Published::Duplicate(sequence) => Output::Stored { slot, sequence, duplicate: true },
@@ -170,7 +189,20 @@ impl Session for MemorySession {
         wake_all(&self.store);
     }
 
+    fn tap(&mut self, on: bool) {
+        if on != self.calls.is_some() {
+            self.calls = on.then(Box::default);
+        }
+    }
+
+    fn tapped(&mut self) -> Vec<Piece> {
+        self.calls.as_mut().map(|calls| calls.take()).unwrap_or_default()
+    }
+
     fn ask(&mut self, now: Now, _out: &mut Outbox, feed: FeedId, ask: Ask) {
+        if let Some(calls) = &mut self.calls {
+            calls.ask(now.wall, &self.store.borrow(), feed.0 as usize, &ask);
+        }
         self.store.borrow_mut().ask(now, feed.0 as usize, ask);
         wake_all(&self.store);
     }
@@ -194,7 +226,12 @@ impl Session for MemorySession {
         confirm: Option<WaitId>,
     ) {
         let settled = match Token::read(token) {
-            Some(token) => self.store.borrow_mut().settle(now, &token, verdict),
+            Some(token) => {
+                if let Some(calls) = &mut self.calls {
+                    calls.settle(now.wall, &self.store.borrow(), &token, verdict);
+                }
+                self.store.borrow_mut().settle(now, &token, verdict)
+            }
             None => Err(Error::new(Kind::Internal, "an ack came back with a token that is none").hint(DEFECT)),
         };
         if let Some(wait) = confirm {

@@ -71,9 +71,9 @@ pub(super) struct Reading {
 /// A partition that a connection sends to. Bound to the station that was there when it was opened, not to its name.
 pub(super) struct Route {
     pub seat: usize,
-    name: String,
+    pub name: String,
     station: Option<(usize, u32)>,
-    partition: usize,
+    pub partition: usize,
 }
 
 /// What became of a message.

@@ -3,7 +3,7 @@
 //! ```text
 //! wire      bytes <-> frames             head, token, info   what stands in them
 //! session   log in, correlate, route     feed                the pulls of one feed
-//! nkey      seeds, JWTs, signatures
+//! nkey      seeds, JWTs, signatures       tap                frames for inspectors
 //! names, api, station, group             operations: sequences of questions, as async functions
 //! list, browse, page                     ... that only look: stations, and what they hold
 //! ```
@@ -25,6 +25,7 @@ pub mod receipt;
 pub mod registry;
 pub mod session;
 pub mod station;
+pub mod tap;
 pub mod token;
 pub mod wire;
 

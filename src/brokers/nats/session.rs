@@ -317,6 +317,7 @@ impl NatsSession {
             self.outputs.push_back(Output::Replied(wait, Err(denied.clone())));
             return;
         }
+        let before = self.outputs.len();
         for (index, route) in &self.routes {
             if route.subject == subject {
                 self.outputs.push_back(Output::RouteLost(RouteId(index as u32), denied.clone().at(&route.station)));
@@ -327,6 +328,9 @@ impl NatsSession {
             if ends.is_some_and(|rest| rest.ends_with(feed.stream.as_str()) && rest.contains(".CONSUMER.")) {
                 self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
             }
+        }
+        if self.outputs.len() == before {
+            self.outputs.push_back(Output::Remark(denied.clone()));
         }
     }
 
@@ -397,6 +401,10 @@ impl Session for NatsSession {
 
     fn own(&self) -> &[u8] {
         self.deframer.assembled()
+    }
+
+    fn held(&self) -> &[u8] {
+        self.deframer.held()
     }
 
     fn server(&self) -> ServerFacts {
@@ -538,6 +546,7 @@ impl Session for NatsSession {
                 let mut name = vec![b'.', b'R'];
                 push_base36(&mut name, u64::from(wait.0));
                 wire::push_pub(out.main(), &[token], &[self.inbox.as_bytes(), &name], body, 0);
+                self.questions.push((wait, String::from_utf8_lossy(token).into_owned()));
             }
         }
     }

@@ -268,6 +268,11 @@ impl Deframer {
         &self.assembled
     }
 
+    /// The beginning of a frame whose end has not come.
+    pub fn held(&self) -> &[u8] {
+        &self.carry
+    }
+
     /// Begin anew, on a new socket. Large buffers are given back.
     pub fn reset(&mut self) {
         *self = Deframer::default();

@@ -78,6 +78,22 @@ row('no right to ask for messages: the fetch rejects with permission_denied', as
   await t.rejects(t.within(8000, consumer.fetch(), 'fetch()'), 'permission_denied', { says: 'MSG.NEXT' });
 });
 
+row('no right to acknowledge: a confirmed ack rejects with permission_denied, an unconfirmed one is logged', async (t) => {
+  const { url } = await narrow(t, '{ publish: { deny: ["$JS.ACK.>"] }, subscribe: { allow: [">"] } }');
+  const name = t.name();
+  const owner = await t.connect({ url, ...OWNER });
+  await owner.produce(name, 'x');
+  await owner.produce(name, 'y');
+  const entries = [];
+  const connection = await t.connect({ url, ...PAGE, logger: (entry) => { entries.push(entry); } });
+  const consumer = await connection.consumer(name, { consumerName: 'g' });
+  const [first, second] = await t.collect(consumer, 2, { ack: false });
+  await t.rejects(t.within(8000, first.ack({ confirm: true }), 'ack()'), 'permission_denied', { says: '$JS.ACK.' });
+  await second.ack();
+  await t.until(() => entries.some((entry) => entry.event === 'refused'), 5000, 'an entry');
+  t.checkError(entries.find((entry) => entry.event === 'refused').detail.error, 'permission_denied', { says: '$JS.ACK.' });
+});
+
 row('domain: the own one, by its name', async (t) => {
   const { url } = await server(t, { domain: 'hub' });
   const connection = await t.connect({ url, domain: 'hub' });

@@ -279,6 +279,21 @@ row('a batch across a kill -9, with ids: every receipt comes', waits, async (t) 
   t.equal(new Set(texts).size, 3000, 'different messages');
 });
 
+row('the logger hears of a lost link and of messages that were sent again', waits, async (t) => {
+  const entries = [];
+  const { host, connection, station } = await linked(t, { logger: (entry) => { entries.push(entry); } });
+  const producer = await connection.producer(station.name);
+  await producer.produce('first');
+  await host.freeze();
+  const call = producer.produce('second', { msgId: 'id-2', ackWaitMs: 30_000 });
+  await t.turn();
+  await bounce(t, host, connection);
+  await t.within(30_000, call, 'the message');
+  const events = entries.map((entry) => entry.event);
+  for (const event of ['connected', 'disconnected', 'reconnecting', 'produce_repeated']) t.ok(events.includes(event), `no ${event} in ${t.show(events)}`);
+  t.deepEqual(entries.find((entry) => entry.event === 'produce_repeated'), { level: 'warn', event: 'produce_repeated', detail: { station: station.name, messages: 1 } }, 'entry');
+});
+
 row('credentials are asked again for every dial, with the reason', waits, async (t) => {
   const host = await server(t);
   const asked = [];
