@@ -20,7 +20,8 @@ pub fn check_name(what: &str, name: &str, capitals: bool) -> Result<(), Error> {
     let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || capitals && c.is_ascii_uppercase();
     for (at, c) in name.chars().enumerate() {
         let edge = at == 0 || at + 1 == length;
-        if !(word(c) || !edge && matches!(c, '.' | '_' | '-')) {
+        let line = matches!(c, '_' | '-') && (capitals || !edge);
+        if !(word(c) || line || !edge && c == '.') {
             let place = if edge && matches!(c, '.' | '_' | '-') { " at its beginning or end" } else { "" };
             return Err(Error::argument(format!(
                 "the {what} name \"{}\" has the character '{}' (number {}){place}, which is not allowed",
@@ -111,7 +112,8 @@ mod tests {
             assert!(error.text.contains(wrong), "{name}: {error}");
             assert!(error.hint.is_some());
         }
-        assert!(check_name("station", "ORDERS", true).is_ok());
+        assert!(check_name("station", "ORDERS", true).is_ok() && check_name("station", "_a-", true).is_ok());
+        assert!(check_name("station", "a.", true).is_err());
         assert!(check_name("station", "", true).is_err());
         assert!(check_name("station", &"a".repeat(128), true).is_ok());
         assert!(check_name("station", &"a".repeat(129), true).is_err());

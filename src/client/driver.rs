@@ -293,8 +293,8 @@ impl Driver {
         for name in names {
             let facts = self.ops()?.station(name, &spec).await?;
             if facts.places.iter().any(|place| place.address.is_empty()) {
-                return Err(Error::new(crate::base::error::Kind::NotSupported, "the stream has no subject of its own that messages could be sent to")
-                    .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject.")
+                return Err(Error::new(crate::base::error::Kind::NotSupported, "messages cannot be sent to this stream: there is no one subject that is its own, or it never confirms")
+                    .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject. A mirror, or a stream with no_ack, takes no messages from here.")
                     .at(name));
             }
             self.bind(&facts, since).await?;

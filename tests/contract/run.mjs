@@ -5,6 +5,7 @@
 // `memory` runs on the virtual clock unless told otherwise; for `nats` a server is started when no URL is given.
 
 import { startNats } from '../../scripts/lib/servers.mjs';
+import { jetstream } from './jetstream.mjs';
 import { handedOver, options, run } from './host.mjs';
 
 const values = options({
@@ -16,6 +17,7 @@ if (!['memory', 'nats'].includes(values.broker)) throw new Error(`--broker is me
 
 if (!await handedOver(values)) {
   const server = values.broker === 'nats' && !values.url ? await startNats() : undefined;
+  const beside = values.broker === 'nats' ? jetstream(values.url ?? server.url) : undefined;
   await run(values, [{
     rows: 'suite/index.mjs',
     broker: values.broker,
@@ -23,5 +25,11 @@ if (!await handedOver(values)) {
     // Chromium puts off new sockets, by seconds, while many others of the page are still opening.
     dials: values.runtime === 'chromium' && values.broker !== 'memory' ? 3 : undefined,
     virtual: values.broker === 'memory' && !values['real-clock'],
-  }], { after: async () => server?.stop() });
+  }], {
+    control: beside?.control,
+    after: async () => {
+      await beside?.close();
+      await server?.stop();
+    },
+  });
 }

@@ -166,7 +166,7 @@ impl Refusal {
                     .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account. With the option domain: nobody answers under that name.");
                 return at(error).code(code);
             }
-            10058 | 10148 | 10013 | 10065 => Kind::AlreadyExists,
+            10058 | 10148 | 10013 | 10065 | 10099 | 10100 => Kind::AlreadyExists,
             10185 => Kind::NotSupported,
             10008 | 10009 | 10004 | 10007 | 10118 | 10119 => Kind::Timeout,
             _ => Kind::Rejected,
@@ -177,7 +177,9 @@ impl Refusal {
             10113 => "The account demands a size limit: use retentionType \"bytes\".",
             10026 | 10027 => "The account's limit of streams or consumers is reached.",
             10025 => "The server does not know one of the fields in extra.",
-            10099 => "A work queue has one group.",
+            10099 | 10100 => "A work queue has one group.",
+            10084 | 10098 | 10101 => "A work queue is read with acks, from its first message on.",
+            10118 | 10194 | 10195 => "The stream is offline; the server's log says why. Try again when it is back.",
             10109 => "The stream is sealed: nothing can be added to it or taken from it any more.",
             10110 => "The stream's configuration forbids it (deny_purge).",
             10023 | 10028 | 10047 | 10002 => "The server or the account is full.",
@@ -185,7 +187,7 @@ impl Refusal {
         };
         at(Error::new(kind, format!("JetStream refused: {text}")).hint(hint))
             .code(code)
-            .retryable(matches!(kind, Kind::Timeout))
+            .retryable(matches!(kind, Kind::Timeout) || matches!(code, 10194 | 10195))
     }
 }
 

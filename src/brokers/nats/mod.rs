@@ -6,10 +6,12 @@
 //! nkey      seeds, JWTs, signatures       tap                frames for inspectors
 //! names, api, station, group             operations: sequences of questions, as async functions
 //! list, browse, page                     ... that only look: stations, and what they hold
+//! adopt                                  streams that exist already
 //! ```
 //!
 //! Knows nothing of producers, consumers and promises. Source of every fact: jetstream.md.
 
+pub mod adopt;
 pub mod api;
 pub mod browse;
 pub mod feed;

@@ -65,6 +65,11 @@ fn unusual(slot: Slot, value: &Value) -> Output {
                 .hint("The station or the server is full; try again when messages have gone.");
             Output::Refused(slot, full)
         }
+        10109 => {
+            let sealed =
+                Error::new(Kind::Rejected, text).code(code).hint("The stream is sealed: nothing can be added to it.");
+            Output::Refused(slot, sealed)
+        }
         _ => Output::Refused(slot, Error::new(Kind::Rejected, text).code(code)),
     }
 }

@@ -4,7 +4,7 @@
 //! Source: jetstream.md sections 2.3 to 2.6. Knows nothing of groups and messages.
 
 use super::api::{Api, Body, Refusal};
-use super::names;
+use super::{adopt, names};
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, parse_rfc3339};
 use crate::base::value::Value;
@@ -33,7 +33,7 @@ pub async fn ensure(api: &Api, name: &str, spec: &StationSpec) -> Done<StationFa
     for _ in 0..4 {
         if let Some(info) = look(api, name).await? {
             let mut facts = facts(name, &info, true);
-            facts.differs = differs(&read_spec(&info), spec);
+            facts.differs = adopt::differs(info.get("config"), &read_spec(&info), spec);
             return Ok(facts);
         }
         if let Some(facts) = create(api, name, spec).await? {
@@ -236,13 +236,7 @@ pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
             })
             .collect(),
         None => {
-            // A stream that somebody else made: one partition; where to send is only known if there is one way.
-            let subjects: Vec<_> = config.get("subjects").elements().iter().filter_map(Value::text).collect();
-            let address = match (metadata.get("stationmaster.subject").text(), subjects.as_slice()) {
-                (Some(subject), _) => subject.into(),
-                (None, [only]) if !only.contains(['*', '>']) => (*only).into(),
-                _ => String::new(),
-            };
+            let address = adopt::address(config);
             vec![Place { station: name.into(), partition: 1, store: token, address }]
         }
     };
@@ -276,27 +270,4 @@ fn read_spec(info: &Value) -> StationSpec {
         extra: Vec::new(),
         given: Vec::new(),
     }
-}
-
-/// Names of the options that the caller gave and that are stored otherwise.
-fn differs(stored: &StationSpec, asked: &StationSpec) -> Vec<&'static str> {
-    let kind = |retention: Retention| std::mem::discriminant(&retention);
-    let window = match asked.retention {
-        Retention::Age(seconds) => asked.window.min(Millis(seconds.saturating_mul(1000))),
-        _ => asked.window,
-    };
-    let other = |option: &str| match option {
-        "retentionType" => kind(stored.retention) != kind(asked.retention),
-        "retentionValue" => stored.retention != asked.retention,
-        "storageType" => stored.in_memory != asked.in_memory,
-        "replicas" => stored.replicas != asked.replicas,
-        "idempotencyWindowMs" => stored.window != window,
-        "schemaName" => stored.schema != asked.schema,
-        "sendPoisonMsgToDls" => stored.poison_to_dls != asked.poison_to_dls,
-        "sendSchemaFailedMsgToDls" => stored.schema_failed_to_dls != asked.schema_failed_to_dls,
-        "partitionsNumber" => stored.partitions != asked.partitions,
-        "dlsStation" => stored.dls_station != asked.dls_station,
-        _ => false,
-    };
-    asked.given.iter().copied().filter(|option| other(option)).collect()
 }

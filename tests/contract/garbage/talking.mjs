@@ -132,3 +132,14 @@ for (const [what, given] of [['one byte each', { cut: 1 }], ['two bytes each', {
     t.deepEqual(seen.sort(), [...bodies].sort(), 'consumed');
   });
 }
+
+// [the server's code, its text]: a stream that cannot be reached now, and may be again.
+for (const [code, description] of [[10118, 'stream is offline'], [10194, 'stream is offline: unsupported - required API level: 9, current API level: 5'], [10195, 'consumer is offline: x']]) {
+  row(`a stream that is offline (${code}) is told as such, retryable`, { waits: true }, async (t) => {
+    const body = JSON.stringify({ type: 'x', error: { code: 500, err_code: code, description } });
+    const connection = await talk(t, { behaviour: 'answers', answers: { '$JS.API.STREAM': body } });
+    for (const action of [() => connection.station('st'), () => connection.produce('st', 'x'), async () => { for await (const info of connection.stations()) t.show(info); }]) {
+      await t.rejects(t.within(15_000, t.outcome(action()).then(({ value, reason, error }) => { if (error) throw reason; return value; }), 'the call'), ['timeout', 'rejected'], { retryable: true, serverCode: code, says: 'offline' });
+    }
+  });
+}
