@@ -7,11 +7,12 @@ import { create } from './shell/api.js';
 
 /** @param {any} [source] what init() was given */
 async function load(source) {
-  await start({ module_or_path: source ?? bytes() });
+  await start({ module_or_path: source ?? bytes(text) });
   return glue;
 }
 
-function bytes() {
+/** @param {string} text */
+function bytes(text) {
   const platform = /** @type {any} */ (globalThis);
   if (platform.Uint8Array.fromBase64) return platform.Uint8Array.fromBase64(text);
   if (platform.Buffer) return platform.Buffer.from(text, 'base64');
@@ -22,5 +23,17 @@ function bytes() {
   return out;
 }
 
-export const { connect, station, produce, fetch, consume, init } = create(load);
+/** Decoded when they are used. */
+const parts = {
+  stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
+  schemas: async () => bytes((await import('./wasm/inline-schemas.js')).default),
+  inspecting: async () => bytes((await import('./wasm/inline-inspecting.js')).default),
+  reading: async () => bytes((await import('./wasm/inline-reading.js')).default),
+  looking: async () => bytes((await import('./wasm/inline-looking.js')).default),
+  consuming: async () => bytes((await import('./wasm/inline-consuming.js')).default),
+  keys: async () => bytes((await import('./wasm/inline-keys.js')).default),
+  memory: async () => bytes((await import('./wasm/inline-memory.js')).default),
+};
+
+export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

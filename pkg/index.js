@@ -9,5 +9,17 @@ async function load(source) {
   return glue;
 }
 
-export const { connect, station, produce, fetch, consume, init } = create(load);
+/** Loaded when they are used. Each written out, since bundlers look for this form. */
+const parts = {
+  stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
+  schemas: () => new URL('./wasm/stationmaster-schemas.wasm', import.meta.url),
+  inspecting: () => new URL('./wasm/stationmaster-inspecting.wasm', import.meta.url),
+  reading: () => new URL('./wasm/stationmaster-reading.wasm', import.meta.url),
+  looking: () => new URL('./wasm/stationmaster-looking.wasm', import.meta.url),
+  consuming: () => new URL('./wasm/stationmaster-consuming.wasm', import.meta.url),
+  keys: () => new URL('./wasm/stationmaster-keys.wasm', import.meta.url),
+  memory: () => new URL('./wasm/stationmaster-memory.wasm', import.meta.url),
+};
+
+export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

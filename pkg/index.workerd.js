@@ -1,6 +1,14 @@
 // The entry for Cloudflare Workers, which compile nothing at run time: there the import is a WebAssembly.Module.
 
 import module from './wasm/stationmaster_bg.wasm';
+import stations from './wasm/stationmaster-stations.wasm';
+import schemas from './wasm/stationmaster-schemas.wasm';
+import inspecting from './wasm/stationmaster-inspecting.wasm';
+import reading from './wasm/stationmaster-reading.wasm';
+import looking from './wasm/stationmaster-looking.wasm';
+import consuming from './wasm/stationmaster-consuming.wasm';
+import keys from './wasm/stationmaster-keys.wasm';
+import memory from './wasm/stationmaster-memory.wasm';
 import * as glue from './wasm/stationmaster.js';
 import { create } from './shell/api.js';
 
@@ -10,5 +18,7 @@ async function load(source) {
   return glue;
 }
 
-export const { connect, station, produce, fetch, consume, init } = create(load);
+const parts = { stations: () => stations, schemas: () => schemas, inspecting: () => inspecting, reading: () => reading, looking: () => looking, consuming: () => consuming, keys: () => keys, memory: () => memory };
+
+export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# wasm-pack into pkg/wasm, then what wasm-pack does not make: the inlined module and the public typings.
+# wasm-pack makes the whole module in target/whole; then pkg/wasm gets it in parts, also inlined, and pkg the public typings.
 # One build at a time in one checkout: they would write the same files.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -10,13 +10,14 @@ node scripts/schemas.mjs
 # Nothing to do while the module is newer than everything it is made of (a removed file makes its folder newer).
 made=pkg/wasm/stationmaster_bg.wasm
 if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&
-  [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh scripts/rustc.sh scripts/package.mjs -newer "$made" -print -quit)" ]; then
+  [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh scripts/rustc.sh scripts/package.mjs scripts/parts.txt tools/parts -newer "$made" -print -quit)" ]; then
   echo 'build: up to date'
   exit 0
 fi
 start=$SECONDS
+cargo build --quiet --locked --manifest-path tools/parts/Cargo.toml --target-dir "$TOOLS/cargo"
 # --no-gitignore: the one it writes holds "*", and npm would leave the whole folder out of the package.
-RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir pkg/wasm --out-name stationmaster .
+RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir target/whole --out-name stationmaster .
 node scripts/package.mjs
 touch "$made"
 printf 'build: %d s, %d bytes of wasm\n' $((SECONDS - start)) "$(stat -c %s "$made")"

@@ -1,6 +1,8 @@
-// Completes pkg/ after wasm-pack: wasm/inline.js, the public index.d.ts, the version, and nothing that users should not see.
+// Makes pkg/ complete from what wasm-pack made: the wasm in parts and the glue that joins them, both also as base64, the public index.d.ts, the
+// version, and nothing that users should not see.
 
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from './lib/tools.mjs';
 
@@ -9,6 +11,8 @@ const END = '// end of the public interface';
 
 const pkg = join(root, 'pkg');
 const wasm = join(pkg, 'wasm');
+/** What wasm-pack made. */
+const whole = join(root, 'target', 'whole');
 
 /**
  * After a trap the glue starts a new instance. Tasks and timers of the old one still come, and the generated code would throw at
@@ -16,10 +20,18 @@ const wasm = join(pkg, 'wasm');
  */
 const STALE = "throw new Error('Cannot invoke closure from previous WASM instance');";
 
-const [module, glue, declarations, cargo, manifest] = await Promise.all([
-  readFile(join(wasm, 'stationmaster_bg.wasm')),
-  readFile(join(wasm, 'stationmaster.js'), 'utf8'),
-  readFile(join(wasm, 'stationmaster.d.ts'), 'utf8'),
+/** What a page has to fetch for the first part, and where the others lie beside it. */
+const FIRST = 'stationmaster_bg.wasm';
+const cuts = join(root, 'target', 'parts');
+
+await mkdir(cuts, { recursive: true });
+const { status } = spawnSync('parts', [join(root, 'scripts', 'parts.txt'), join(whole, FIRST), cuts], { stdio: 'inherit', env: { ...process.env, RUST_BACKTRACE: '0' } });
+if (status !== 0) throw new Error('the module could not be cut into parts: see above, and scripts/parts.txt');
+
+const [glue, cut, declarations, cargo, manifest] = await Promise.all([
+  readFile(join(whole, 'stationmaster.js'), 'utf8'),
+  readFile(join(cuts, 'parts.json'), 'utf8').then(JSON.parse),
+  readFile(join(whole, 'stationmaster.d.ts'), 'utf8'),
   readFile(join(root, 'Cargo.toml'), 'utf8'),
   readFile(join(pkg, 'package.json'), 'utf8'),
 ]);
@@ -35,12 +47,94 @@ const withVersion = manifest.replace(/("version": )"[^"]*"/, `$1"${version}"`);
 
 if (!glue.includes(STALE)) throw new Error('the glue treats closures of a former instance differently now: see whether package.mjs is still needed for it');
 
+await mkdir(wasm, { recursive: true });
+// Nothing of an older build is left.
+for (const file of await readdir(wasm)) await rm(join(wasm, file));
+for (const { name } of cut.parts) {
+  const bytes = await readFile(join(cuts, `${name}.wasm`));
+  const first = name === 'first';
+  await writeFile(join(wasm, first ? FIRST : `stationmaster-${name}.wasm`), bytes);
+  await writeFile(join(wasm, first ? 'inline.js' : `inline-${name}.js`), `export default ${JSON.stringify(bytes.toString('base64'))};\n`);
+}
+for (const entry of ['index.js', 'index.inline.js', 'index.workerd.js']) {
+  const text = await readFile(join(pkg, entry), 'utf8');
+  const lacking = cut.parts.find(({ name }) => name !== 'first' && !text.includes(`-${name}.`));
+  if (lacking) throw new Error(`pkg/${entry} does not name the part ${lacking.name}`);
+}
+
 await Promise.all([
-  writeFile(join(wasm, 'stationmaster.js'), glue.replaceAll(STALE, 'return;')),
-  writeFile(join(wasm, 'inline.js'), `export default ${JSON.stringify(module.toString('base64'))};\n`),
+  writeFile(join(wasm, 'stationmaster.js'), joined(glue.replaceAll(STALE, 'return;'))),
+  // For the type-check of the shell; not shipped, since it would only invite imports past the public interface.
+  writeFile(join(wasm, 'stationmaster.d.ts'), declarations),
   writeFile(join(pkg, 'index.d.ts'), `${typings}\n`),
   withVersion === manifest ? undefined : writeFile(join(pkg, 'package.json'), withVersion),
-  // The glue's typings would only invite imports past the public interface.
-  rm(join(wasm, 'stationmaster_bg.wasm.d.ts'), { force: true }),
-  rm(join(wasm, 'package.json'), { force: true }),
 ]);
+
+/**
+ * The glue for a module in parts: the short names that imports and exports have now; functions of parts are called through
+ * `more`, which has what is there of them; methods that give a promise have their part loaded first.
+ * @param {string} text
+ */
+function joined(text) {
+  const [first, ...others] = cut.parts;
+  for (const [name, short] of Object.entries(cut.imports)) text = replaced(text, `        ${name}: function(`, `        ${short}: function(`);
+  text = replaced(text, '"./stationmaster_bg.js": import0', '_: import0');
+  for (const [name, short] of Object.entries(first.exports)) text = text.replaceAll(new RegExp(`\\bwasm\\.${name}\\b`, 'g'), `wasm.${short}`);
+  for (const { name: part, exports } of others) {
+    for (const [name, short] of Object.entries(exports)) {
+      text = replaced(text, new RegExp(`\\bwasm\\.${name}\\b`, 'g'), `more.${short}`);
+      const method = name.replace(/^engine_/, '');
+      text = text.replace(
+        new RegExp(`(     \\* @returns \\{Promise<any>\\}\n     \\*/\n    ${method}\\([^)]*\\) \\{\n)([^]*?)(\n    \\}\n)`),
+        (_, head, body, tail) => `${head}        return together(this, '${part}', () => {\n${body}\n        });${tail}`,
+      );
+    }
+  }
+  const needs = Object.fromEntries(others.map(({ name, needs }) => [name, needs]));
+  text = replaced(text, '    wasm = wasmInstance.exports;\n', `    wasm = wasmInstance.exports;
+    for (const module of attached.values()) Object.assign(more, new WebAssembly.Instance(module, { _: wasm }).exports);
+`);
+  return `${text}
+/** Functions of the parts that are there. */
+let more = {};
+/** Compiled parts by name: a new instance gets them at once. */
+const attached = new Map();
+
+/** What parts need each other, and who has them loaded. */
+export const parts = { load: undefined, needs: ${JSON.stringify(needs)} };
+
+/** Joins a part to the instance: its bytes, the module, or where to fetch it. */
+export async function attach(name, source) {
+    source = await source;
+    // Bundlers put small files into the URL itself, which a content security policy may forbid to fetch.
+    if (source?.protocol === 'data:') source = Uint8Array.from(atob(source.href.split(',')[1]), (byte) => byte.charCodeAt(0));
+    else if (source?.href) source = await fetch(source);
+    const id = __wbg_instance_id;
+    const { instance, module } = await __wbg_load(source, { _: wasm });
+    attached.set(name, module);
+    Object.assign(more, (id === __wbg_instance_id ? instance : new WebAssembly.Instance(module, { _: wasm })).exports);
+}
+
+async function together(engine, part, work) {
+    const loading = parts.load(part);
+    if (loading) {
+        await loading;
+        // Over meanwhile: whoever waits has been told.
+        if (!engine.__wbg_ptr || engine.__wbg_inst !== __wbg_instance_id) return new Promise(() => {});
+    }
+    return work();
+}
+`;
+}
+
+/**
+ * A replacement that must happen.
+ * @param {string} text
+ * @param {string | RegExp} from
+ * @param {string} to
+ */
+function replaced(text, from, to) {
+  const out = typeof from === 'string' ? text.replaceAll(from, to) : text.replace(from, to);
+  if (out === text) throw new Error(`the glue has no ${from}: see what wasm-bindgen writes now`);
+  return out;
+}

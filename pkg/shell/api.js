@@ -7,16 +7,28 @@ import { Instance } from './instance.js';
 /** @import * as Api from '../index.js' */
 
 /**
- * @param {(source?: any) => Promise<any>} load
+ * Where a part is if init() was given the URL of the first one: beside it, unless a bundler has given that another name.
+ * @param {any} source
+ * @param {string} part
  */
-export function create(load) {
+function beside(source, part) {
+  const url = typeof source === 'string' ? new Request(source).url : String(source?.url ?? source ?? '');
+  const first = 'stationmaster_bg.wasm';
+  return url.split(/[?#]/)[0]?.endsWith(`/${first}`) ? new URL(url.replace(first, `stationmaster-${part}.wasm`)) : undefined;
+}
+
+/**
+ * @param {(source?: any) => Promise<any>} load
+ * @param {Record<string, () => any>} parts where the wasm of each part is, in the form in which it can be instantiated
+ */
+export function create(load, parts) {
   /** @type {Promise<Instance> | undefined} */
   let loading;
 
   /** @param {any} [source] */
   function instance(source) {
     loading ??= load(source).then(
-      (glue) => new Instance(glue),
+      (glue) => new Instance(glue, (name) => beside(source, name) ?? parts[name]?.()),
       (error) => {
         loading = undefined;
         const hint = "Is the file stationmaster_bg.wasm served beside the script, as application/wasm, and does the page's content security policy allow 'wasm-unsafe-eval'? init(url) loads it from elsewhere; stationmaster/inline carries it.";

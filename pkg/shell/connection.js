@@ -2,20 +2,18 @@
 
 import { BrokerError, because, plain } from './errors.js';
 import { Calls, deferred } from './calls.js';
-import { Consumer } from './consumer.js';
 import { Feed } from './feed.js';
 import { internal } from './instance.js';
 import { later, look } from './later.js';
-import { Message } from './message.js';
 import { Opening } from './opening.js';
 import { Producer } from './producer.js';
 import { SocketKeeper } from './socket.js';
-import { Station } from './station.js';
 import { Unoffered } from './unoffered.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
 import { read } from './table.js';
 
+/** @import { Consuming } from './consuming.js' */
 /** @import { Instance } from './instance.js' */
 /** @import { Fields } from './errors.js' */
 /** @import * as Api from '../index.js' */
@@ -27,11 +25,10 @@ const NONE = 0xffffffff;
 export class Connection extends Unoffered {
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
-  /** @type {Map<number, Consumer>} */ #consumers = new Map();
   /** Every producer that has not ended. @type {Map<number, Producer>} */ #senders = new Map();
   /** Loaded when a station has a schema. @type {Promise<import('./schema.js').Schemas> | undefined} */ #schemas;
+  /** Its consumers, from the first one on. @type {Consuming | undefined} */ #consuming;
   /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
-  /** Kept behind fetch and consume, by station and name. @type {Map<string, Consumer>} */ #kept = new Map();
   /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
   /** @type {Set<Feed<Api.Frame>>} */ #taps = new Set();
   /** What shows frames, once it has been loaded. @type {typeof import('./tap.js').show | undefined} */ #show;
@@ -56,7 +53,7 @@ export class Connection extends Unoffered {
     this.#socket = new SocketKeeper(options.socket);
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined),
+      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined, (/** @type {string} */ name) => instance.part(name)),
     );
     this._calls = new Calls(this);
     this.#end = () => {};
@@ -192,16 +189,43 @@ export class Connection extends Unoffered {
    */
   async _cold(work) {
     this._check();
-    const running = this._do(work);
+    return this.#awaited(this._do(work));
+  }
+
+  /**
+   * Have a part of the package loaded: undefined if it is there, so that calls of one turn keep their order.
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<void> | undefined}
+   */
+  _part(name, signal) {
+    const loading = this._instance.part(name);
+    return loading && this.#awaited(loading, signal);
+  }
+
+  /**
+   * The outcome of something that the end of the connection, or a signal, does not wait for.
+   * @template T
+   * @param {Promise<T>} running
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<T>}
+   */
+  #awaited(running, signal) {
     return new Promise((resolve, reject) => {
-      const fail = (/** @type {unknown} */ error) => {
+      const abort = () => fail(this._aborted(/** @type {AbortSignal} */ (signal)));
+      const leave = () => {
         this.#cold.delete(fail);
+        signal?.removeEventListener('abort', abort);
+      };
+      const fail = (/** @type {unknown} */ error) => {
+        leave();
         reject(error);
       };
       this.#cold.add(fail);
+      signal?.addEventListener('abort', abort, { once: true });
       running.then(
         (value) => {
-          this.#cold.delete(fail);
+          leave();
           resolve(value);
         },
         (error) => fail(this._error(error)),
@@ -233,12 +257,13 @@ export class Connection extends Unoffered {
 
   /** @param {string} name @param {Api.StationOptions} [options] */
   async station(name, options) {
-    const [partitions, existed, differs] = await this._cold((engine) => engine.station(this.#name(name), options));
-    return new Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
+    const [partitions, existed, differs] = await this._cold((engine) => engine.station(this._name(name), options));
+    await this._part('station');
+    return new this._instance.scripts.station.Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
   }
 
   /** @param {unknown} name @returns {string} */
-  #name(name) {
+  _name(name) {
     if (typeof name !== 'string') throw plain(this.broker, 'invalid_argument', 'the station name is not a string');
     return name;
   }
@@ -264,14 +289,26 @@ export class Connection extends Unoffered {
     }
   }
 
-  /** @param {string} station @param {Api.ConsumerOptions & Api.FetchOptions} [options] */
-  fetch(station, options) {
-    try {
+  /**
+   * Its consumers; a promise while their part is on its way.
+   * @param {unknown} [signal]
+   * @returns {Consuming | Promise<Consuming>}
+   */
+  #consumers(signal) {
+    this._check();
+    if (this.#consuming) return this.#consuming;
+    const made = () => {
       this._check();
-      return this.#keptConsumer(station, options, 1)._fetch(options, true);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+      return (this.#consuming ??= /** @type {Consuming} */ (new this._instance.scripts.consuming.Consuming(this)));
+    };
+    const loading = this._part('consuming', this._signal(/** @type {AbortSignal | undefined} */ (signal)));
+    return loading ? loading.then(made) : made();
+  }
+
+  /** @param {string} station @param {Api.ConsumerOptions & Api.FetchOptions} [options] */
+  async fetch(station, options) {
+    const consuming = this.#consumers(options?.signal);
+    return (consuming instanceof Promise ? await consuming : consuming).fetch(station, options);
   }
 
   /**
@@ -280,14 +317,15 @@ export class Connection extends Unoffered {
    * @param {Api.MessageHandler} [handler]
    */
   async consume(station, options, handler) {
-    this._check();
     if (handler !== undefined && typeof handler !== 'function') throw plain(this.broker, 'invalid_argument', 'the handler is not a function');
-    this._signal(options?.signal);
-    const consumer = this.#keptConsumer(station, options, 2);
-    if (handler) consumer._consume(handler, options, true).catch((error) => this._log('error', 'handler_failed', { station, error }));
-    else consumer._start(options, false, true);
-    await this._operation(this._do((engine) => engine.whenConsumer(consumer._id)));
-    return consumer;
+    const consuming = this.#consumers(options?.signal);
+    return (consuming instanceof Promise ? await consuming : consuming).consume(station, options, handler);
+  }
+
+  /** @param {string} station @param {Api.ConsumerOptions} [options] */
+  async consumer(station, options) {
+    const consuming = this.#consumers();
+    return (consuming instanceof Promise ? await consuming : consuming).consumer(station, options);
   }
 
   /** @param {string | string[]} stations @param {Api.ProducerOptions} [options] */
@@ -298,21 +336,13 @@ export class Connection extends Unoffered {
     return producer;
   }
 
-  /** @param {string} station @param {Api.ConsumerOptions} [options] */
-  async consumer(station, options) {
-    this._check();
-    const consumer = this.#openConsumer(station, options, 0);
-    await this._operation(this._do((engine) => engine.whenConsumer(consumer._id)));
-    return consumer;
-  }
-
   /**
    * @param {string | string[]} stations
    * @param {unknown} options
    * @param {boolean} mixed
    */
   #openProducer(stations, options, mixed) {
-    const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this.#name(name));
+    const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this._name(name));
     const id = this._do((engine) => engine.openProducer(list, options, mixed));
     if (id < 0) throw this._failure();
     const [name, prefix] = /** @type {[string, string]} */ (this._do((engine) => engine.text()).split('\n'));
@@ -323,34 +353,14 @@ export class Connection extends Unoffered {
     return producer;
   }
 
-  /**
-   * @param {string} station
-   * @param {any} options
-   * @param {number} among
-   */
-  #openConsumer(station, options, among) {
-    const id = this._do((engine) => engine.openConsumer(this.#name(station), options, among));
-    if (id < 0) throw this._failure();
-    const [name, group, auto] = this._do((engine) => engine.text()).split('\n');
-    this._calls.scratch.forget();
-    const consumer = new Consumer(this, id, station, name, group, auto === '1');
-    this.#consumers.set(id, consumer);
-    return consumer;
+  /** Nothing can be asked of it any more. */
+  get _isOver() {
+    return this.#over !== undefined;
   }
 
-  /**
-   * @param {string} station
-   * @param {any} options
-   * @param {number} among
-   */
-  #keptConsumer(station, options, among) {
-    const key = JSON.stringify([station, options?.consumerName ?? null, options?.consumerGroup ?? null]);
-    let consumer = this.#kept.get(key);
-    if (!consumer) {
-      consumer = this.#openConsumer(station, options, among);
-      this.#kept.set(key, consumer);
-    }
-    return consumer;
+  /** close() was called. */
+  get _isClosing() {
+    return this.#closing;
   }
 
   /** @returns {AsyncIterable<Api.StationInfo>} */
@@ -367,6 +377,7 @@ export class Connection extends Unoffered {
   async createSchema(name, type, definition) {
     this._check();
     for (const [what, text] of Object.entries({ name, type, definition })) if (typeof text !== 'string') throw plain(this.broker, 'invalid_argument', `the schema's ${what} is not a string`);
+    await this._part('schemas');
     if (this._do((engine) => engine.checkSchema(name, type)) < 0) throw this._failure();
     const schemas = await this._loadSchemas();
     await schemas.create(name, type, definition);
@@ -375,7 +386,7 @@ export class Connection extends Unoffered {
   /** @param {string} name @param {string} station @returns {Promise<void>} */
   async enforceSchema(name, station) {
     if (typeof name !== 'string') throw plain(this.broker, 'invalid_argument', 'the schema name is not a string');
-    await this._cold((engine) => engine.enforceSchema(name, this.#name(station), false));
+    await this._cold((engine) => engine.enforceSchema(name, this._name(station), false));
   }
 
   /** @param {string} name @param {string} station */
@@ -385,7 +396,7 @@ export class Connection extends Unoffered {
 
   /** @param {string} station @returns {Promise<void>} */
   async detachSchema(station) {
-    await this._cold((engine) => engine.enforceSchema('', this.#name(station), true));
+    await this._cold((engine) => engine.enforceSchema('', this._name(station), true));
   }
 
   isConnected() {
@@ -461,7 +472,7 @@ export class Connection extends Unoffered {
       if (!this.#over) {
         this.#closing = true;
         this._do((engine) => engine.close());
-        for (const consumer of this.#consumers.values()) consumer.stop();
+        this.#consuming?.stopAll();
       }
     }
     return this.#closePromise;
@@ -490,85 +501,6 @@ export class Connection extends Unoffered {
     this.#senders.delete(id);
   }
 
-  // ---- for consumers ------------------------------------------------------------------------------------------------
-
-  /**
-   * @param {Consumer} consumer
-   * @param {any} options
-   * @param {boolean} among
-   * @param {AbortSignal | undefined} signal
-   */
-  _fetch(consumer, options, among, signal) {
-    const op = this._do((engine) => engine.fetch(consumer._id, options, among));
-    if (op < 0) throw this._failure();
-    return this._operation(op, signal, signal && (() => this._do((engine) => engine.abortFetch(consumer._id, op))));
-  }
-
-  /**
-   * @param {number} id
-   * @param {any} options
-   * @param {boolean} handler
-   * @param {boolean} among
-   */
-  _start(id, options, handler, among) {
-    if (this._do((engine) => engine.consume(id, options, handler, among)) < 0) throw this._failure();
-  }
-
-  /** @param {number} id @returns {number} */
-  _take(id) {
-    return this._do((engine) => engine.take(id));
-  }
-
-  /** @param {number} id */
-  _handled(id) {
-    if (!this.#over) this._do((engine) => engine.handled(id));
-  }
-
-  /** @param {number} id */
-  _stop(id) {
-    if (!this.#over) this._do((engine) => engine.stop(id));
-  }
-
-  /**
-   * @param {number} id
-   * @param {boolean} destroys
-   * @returns {Promise<void>}
-   */
-  async _leave(id, destroys) {
-    if (!this.#over && !this.#closing) await this._operation(this._do((engine) => engine.leave(id, destroys)));
-  }
-
-  /** @param {Consumer} consumer */
-  _forget(consumer) {
-    this.#consumers.delete(consumer._id);
-    for (const [key, kept] of this.#kept) if (kept === consumer) this.#kept.delete(key);
-  }
-
-  /**
-   * @param {number} id
-   * @param {number} partition
-   * @param {Uint8Array} token
-   * @param {string} reason
-   * @param {number} what
-   * @param {number} span
-   * @param {number} low
-   * @param {number} high
-   * @param {number} deliveries
-   * @param {boolean} confirm
-   * @returns {number} 0 when done, else the operation
-   */
-  _settle(id, partition, token, reason, what, span, low, high, deliveries, confirm) {
-    this._check();
-    try {
-      const length = this._calls.scratch.token(token, reason);
-      const op = this._engine.settle(id, partition, token.length, length, what, span, low, high, deliveries, confirm);
-      if (op < 0) throw this._failure();
-      return op;
-    } catch (error) {
-      throw this._error(error);
-    }
-  }
-
   // ---- the table ----------------------------------------------------------------------------------------------------
 
   /**
@@ -594,18 +526,11 @@ export class Connection extends Unoffered {
   #sink = {
     stored: (words, i) => this._calls.stored(words, i),
     failed: (call, error) => this._calls.failed(call, this.#turnError(error)),
-    message: (id, number, bytes, words, i) => {
-      const consumer = this.#consumers.get(id);
-      if (consumer) consumer._arrived(number, new Message(consumer, bytes, words, i));
-    },
-    dropped: (id, number) => {
-      const consumer = this.#consumers.get(id);
-      consumer?._pull(number);
-      if (consumer && this.#options.logger) this._log('debug', 'given_back', { station: consumer.station, group: consumer.group });
-    },
-    fetched: (op, id, numbers) => this.#take(op)?.resolve(this.#pull(id, numbers)),
-    batch: (id, error, numbers) => this.#consumers.get(id)?._batch(this.#pull(id, numbers), this.#turnError(error)),
-    ready: (id) => this.#consumers.get(id)?._ready(),
+    message: (id, number, bytes, words, i) => this.#consuming?.arrived(id, number, bytes, words, i),
+    dropped: (id, number) => this.#consuming?.dropped(id, number),
+    fetched: (op, id, numbers) => this.#take(op)?.resolve(this.#consuming?.pull(id, numbers)),
+    batch: (id, error, numbers) => this.#consuming?.batch(id, numbers, this.#turnError(error)),
+    ready: (id) => this.#consuming?.ready(id),
     done: (op) => this.#take(op)?.resolve(undefined),
     undone: (op, index) => {
       const error = this.#turnError(index);
@@ -613,13 +538,7 @@ export class Connection extends Unoffered {
       if (error.code === 'aborted' && operation?.signal) because(error, operation.signal.reason);
       operation?.reject(error);
     },
-    consumerEnded: (id, index) => {
-      const error = this.#turnError(index);
-      const consumer = this.#consumers.get(id);
-      if (!consumer) return;
-      this._forget(consumer);
-      consumer._ended(error);
-    },
+    consumerEnded: (id, index) => this.#consuming?.ended(id, this.#turnError(index)),
     producerEnded: (id) => this.#dropProducer(id),
     room: () => this._calls.roomy(),
     status: (index) => this.#status(this._engine.turnStatus(index)),
@@ -630,17 +549,11 @@ export class Connection extends Unoffered {
     note: (index) => this.#note(index),
   };
 
-  /** @param {number} id @param {Uint32Array} numbers */
-  #pull(id, numbers) {
-    const consumer = this.#consumers.get(id);
-    return Array.from(numbers, (number) => /** @type {Message} */ (consumer?._pull(number)));
-  }
-
   /** Producers and consumers of a station. @param {string} station */
   _users(station) {
     return {
       producers: [...this.#senders.values()].filter((producer) => producer.stations.includes(station)),
-      consumers: [...this.#consumers.values()].filter((consumer) => consumer.station === station),
+      consumers: this.#consuming?.of(station) ?? [],
     };
   }
 
@@ -716,7 +629,7 @@ export class Connection extends Unoffered {
     if (reason && error.cause === undefined) because(reason, this.#socket.cause);
     this.#over = error;
     this.#asking?.abort();
-    for (const consumer of [...this.#consumers.values()]) consumer._ended(reason);
+    this.#consuming?.endAll(reason);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
     this.#tapped();
@@ -759,7 +672,7 @@ export class Connection extends Unoffered {
     for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
     this.#over = error;
     this.#asking?.abort();
-    for (const consumer of [...this.#consumers.values()]) consumer._ended(error);
+    this.#consuming?.endAll(error);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
     this.#endTaps();

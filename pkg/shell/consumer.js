@@ -3,6 +3,7 @@
 import { plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
+/** @import { Consuming } from './consuming.js' */
 /** @import { Message } from './message.js' */
 /** @import { ConsumeOptions, FetchOptions, MessageHandler } from '../index.js' */
 
@@ -29,14 +30,16 @@ export class Consumer {
 
   /**
    * @param {Connection} connection
+   * @param {Consuming} consuming
    * @param {number} id
    * @param {string} station
    * @param {string} name
    * @param {string} group
    * @param {boolean} autoAck
    */
-  constructor(connection, id, station, name, group, autoAck) {
+  constructor(connection, consuming, id, station, name, group, autoAck) {
     this._connection = connection;
+    this._consuming = consuming;
     this._id = id;
     this._autoAck = autoAck;
     /** What its messages are decoded by, if the station has a schema. @type {import('./schema.js').Bound | undefined} */
@@ -95,7 +98,7 @@ export class Consumer {
   /** The iterator's next message may be there. */
   _ready() {
     while (this.#readers.length > 0) {
-      const number = this._connection._take(this._id);
+      const number = this._consuming.take(this._id);
       if (number === 0) return;
       this.#readers.shift()?.resolve({ value: this._pull(number), done: false });
     }
@@ -117,12 +120,12 @@ export class Consumer {
         () => {
           this.#busy = false;
           if (this.#ending) this.#finish();
-          else if (!this.#over) this._connection._handled(this._id);
+          else if (!this.#over) this._consuming.handled(this._id);
         },
         (thrown) => {
           this.#busy = false;
           this.#ending = { failed: true, error: thrown };
-          this._connection._stop(this._id);
+          this._consuming.stop(this._id);
           this.#finish();
         },
       );
@@ -175,7 +178,7 @@ export class Consumer {
     if (!signal) return;
     const abort = () => {
       this.#ending = { failed: true, error: this._connection._aborted(signal) };
-      if (!this.#over) this._connection._stop(this._id);
+      if (!this.#over) this._consuming.stop(this._id);
       this.#end(this.#ending);
     };
     signal.addEventListener('abort', abort, { once: true });
@@ -203,7 +206,7 @@ export class Consumer {
     try {
       this.#check();
       const signal = this._connection._signal(options?.signal);
-      return this._connection._fetch(this, options, among, signal);
+      return this._consuming.begin(this._id, options, among, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -243,7 +246,7 @@ export class Consumer {
     this.#check();
     if (this.#busy) throw plain(this._connection.broker, 'invalid_argument', 'the consumer is in use', 'Its handler has not returned yet.');
     const signal = this._connection._signal(options?.signal);
-    this._connection._start(this._id, options, handler, among);
+    this._consuming.start(this._id, options, handler, among);
     this.#started = true;
     this.#ending = undefined;
     this.#reopen();
@@ -276,7 +279,7 @@ export class Consumer {
 
   async stop() {
     if (this.#over) return;
-    this._connection._stop(this._id);
+    this._consuming.stop(this._id);
     this.#end({ failed: false });
   }
 
@@ -302,7 +305,7 @@ export class Consumer {
             return Promise.resolve({ value: undefined, done: true });
           }
           if (this.#readers.length === 0) {
-            const number = this._connection._take(this._id);
+            const number = this._consuming.take(this._id);
             if (number !== 0) return Promise.resolve({ value: this._pull(number), done: false });
           }
           return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }));
@@ -360,13 +363,13 @@ export class Consumer {
   async #leave(destroys) {
     if (this.#over) return this.#destroyed;
     if (!destroys) {
-      const nameless = this._connection._leave(this._id, false);
+      const nameless = this._consuming.leave(this._id, false);
       this.#end({ failed: false });
       return nameless;
     }
-    this.#destroyed = this._connection._leave(this._id, true);
+    this.#destroyed = this._consuming.leave(this._id, true);
     this.#destroyed.catch(() => {});
-    this._connection._forget(this);
+    this._consuming.forget(this);
     this._ended(undefined);
     return this.#destroyed;
   }

@@ -1,13 +1,29 @@
 // One loaded wasm: its memory, the connections that live in it, and what happens when it traps.
 
-import { plain } from './errors.js';
+import { because, plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
 
+/** JavaScript that is loaded when it is used, with the part of the wasm of the same name where there is one. @type {Record<string, () => Promise<any>>} */
+const SCRIPTS = {
+  station: () => import('./station.js'),
+  consuming: () => import('./consuming.js'),
+};
+
 export class Instance {
-  /** @param {any} glue what wasm-bindgen made */
-  constructor(glue) {
+  /** Parts on their way. @type {Map<string, Promise<void>>} */ #loading = new Map();
+  #source;
+
+  /**
+   * @param {any} glue what wasm-bindgen made
+   * @param {(part: string) => any} source where a part's wasm comes from
+   */
+  constructor(glue, source) {
     this.glue = glue;
+    this.#source = source;
+    /** The JavaScript of the parts that are there. @type {Record<string, any>} */
+    this.scripts = {};
+    glue.parts.load = (/** @type {string} */ name) => this.part(name);
     /** @type {WebAssembly.Memory} */
     this.memory = glue.wasmMemory();
     this.bytes = new Uint8Array(this.memory.buffer);
@@ -53,6 +69,34 @@ export class Instance {
       console.error(again);
     }
     for (const connection of all) connection._trapped(error);
+  }
+
+  /**
+   * Have a part of the package loaded: undefined if it is there. One that could not be loaded is tried again at the next call.
+   * @param {string} name
+   * @returns {Promise<void> | undefined}
+   */
+  part(name) {
+    if (name in this.scripts) return undefined;
+    let loading = this.#loading.get(name);
+    if (!loading) {
+      loading = this.#load(name).finally(() => this.#loading.delete(name));
+      this.#loading.set(name, loading);
+    }
+    return loading;
+  }
+
+  /** @param {string} name */
+  async #load(name) {
+    const needs = this.glue.parts.needs[name];
+    try {
+      const wasm = needs === undefined ? undefined : this.glue.attach(name, this.#source(name));
+      const [scripts] = await Promise.all([SCRIPTS[name]?.(), wasm, needs && this.part(needs)]);
+      this.scripts[name] = scripts;
+    } catch (/** @type {any} */ error) {
+      const hint = 'The files of the package lie beside each other and are of one version: is this one served there, with the same content type and under the same security policy as the first?';
+      throw because(plain('memory', 'not_supported', `a part of the package, ${name}, could not be loaded: ${error?.message ?? error}`, hint, true), error);
+    }
   }
 
   /**

@@ -164,7 +164,7 @@ export class Message {
     }
     let op;
     try {
-      op = connection._settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
+      op = consumer._consuming.settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
     } catch (error) {
       connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error });
       return quiet(Promise.reject(error));

@@ -22,6 +22,7 @@
     )
 )]
 
+mod absent;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "nats")]
@@ -172,11 +173,10 @@ pub struct Setting {
     pub inbox: String,
 }
 
-/// Make the session of a broker. `wake` asks for the end of a turn.
-pub fn session(kind: Kind, setting: &Setting, json: JsonReader, wake: Rc<dyn Fn()>) -> Box<dyn Session> {
+/// Make the session of a broker. That of the memory broker comes with [`inside`], when its part is there.
+pub fn session(kind: Kind, setting: &Setting, json: JsonReader) -> Box<dyn Session> {
     match kind {
-        #[cfg(feature = "memory")]
-        Kind::Memory => Box::new(memory::MemorySession::new(&setting.memory, wake)),
+        Kind::Memory => Box::new(absent::Absent),
         _ => {
             let session = nats::session::NatsSession::new(json, &nats::names::api(&setting.domain));
             Box::new(if setting.inbox.is_empty() { session } else { session.with_inbox(&setting.inbox) })
@@ -191,6 +191,13 @@ pub fn ready(kind: Kind, login: Login, json: JsonReader) -> Operation<'static, L
         Kind::Nats => Operation::new(async move { nats::nkey::ready(login, json) }),
         _ => Operation(Box::pin(std::future::ready(Ok(login)))),
     }
+}
+
+/// The session and the operations of a memory broker; `wake` asks for the end of a turn.
+#[cfg(feature = "memory")]
+pub fn inside(name: &str, wake: Rc<dyn Fn()>, exchange: Exchange) -> (Box<dyn Session>, Ops) {
+    let (session, ops) = memory::open(name, wake);
+    (session, Ops::Memory(ops, exchange))
 }
 
 /// An operation under way. Boxed: one awaited inside the other would be compiled into every caller anew.
@@ -226,13 +233,9 @@ pub enum Ops {
 }
 
 impl Ops {
-    /// The operations of a broker.
-    pub fn new(kind: Kind, setting: &Setting, exchange: Exchange) -> Ops {
-        match kind {
-            #[cfg(feature = "memory")]
-            Kind::Memory => Ops::Memory(memory::Ops::new(&setting.memory), exchange),
-            _ => Ops::Nats(nats::api::Api::new(exchange, &nats::names::api(&setting.domain))),
-        }
+    /// The operations of a broker that is reached over a socket.
+    pub fn new(setting: &Setting, exchange: Exchange) -> Ops {
+        Ops::Nats(nats::api::Api::new(exchange, &nats::names::api(&setting.domain)))
     }
 
     fn now(exchange: &Exchange) -> Now {

@@ -4,20 +4,20 @@
 //! is given to the other in [`Connection::drain`], and nowhere else. Does no I/O: what has to be done outside is said
 //! by [`Connection::poll`].
 
-use super::consumer::{Consumers, Settle, Settled, Todo};
+use super::consumer::{Consumers, Todo};
 use super::context::Context;
 use super::options::Connect;
 use super::producer::Producers;
 use super::schema::Schemas;
 use super::tap::Tap;
-use super::turn::{ConsumerId, OpId, Row, Status, Turn};
+use super::turn::{OpId, Row, Status, Turn};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Now, Time, earliest};
 use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Input, Login, Output, Session, Source, WaitId};
+use crate::link::session::{Input, Login, Output, Session, WaitId};
 use crate::link::tap::{Direction, Frame};
 use crate::link::url::Url;
 use crate::link::waits::Waits;
@@ -50,9 +50,10 @@ pub enum Deed {
 
 /// Pings that wait for their answers, and closes that wait for what is pending.
 #[derive(Debug, Default)]
-struct Watchers {
+pub(super) struct Watchers {
     pings: Vec<(OpId, Time)>,
-    confirms: Vec<(WaitId, OpId, Time)>,
+    /// Settles whose record the broker confirms, and until when.
+    pub confirms: Vec<(WaitId, OpId, Time)>,
     closing: Option<Closing>,
 }
 
@@ -70,7 +71,7 @@ pub struct Connection {
     /// Which broker.
     pub broker: brokers::Kind,
     machine: Machine,
-    session: Box<dyn Session>,
+    pub(super) session: Box<dyn Session>,
     /// Bytes on their way out.
     pub outbox: Outbox,
     /// Producers and their calls.
@@ -87,7 +88,7 @@ pub struct Connection {
     pub spare: Turn,
     /// Fixed credentials, or those that were answered last.
     pub login: Login,
-    watchers: Watchers,
+    pub(super) watchers: Watchers,
     deeds: VecDeque<Deed>,
     ops: u32,
     /// The memory broker has no socket.
@@ -171,7 +172,13 @@ impl Connection {
         self.session.as_ref()
     }
 
-    /// Producers, consumers and what they work with.
+    /// The session of a broker whose part has been loaded.
+    pub fn enter(&mut self, session: Box<dyn Session>) {
+        self.session = session;
+    }
+
+    /// Producers, consumers and what they work with. The code of consumers may be called only where there is one: before,
+    /// it may not have been loaded.
     pub fn parts(&mut self, now: Now) -> (&mut Producers, &mut Consumers, &mut Waits, Context<'_>) {
         let context = Context {
             now,
@@ -278,7 +285,9 @@ impl Connection {
         }
         let (producers, consumers, _, mut ctx) = self.parts(now);
         producers.tick(&mut ctx);
-        consumers.tick(&mut ctx);
+        if !consumers.is_empty() {
+            consumers.tick(&mut ctx);
+        }
         let turn = &mut self.turn;
         self.watchers.pings.retain(|(op, deadline)| {
             if *deadline <= now.mono {
@@ -304,7 +313,8 @@ impl Connection {
             return None;
         }
         let link = earliest(self.machine.deadline(), self.session.deadline());
-        let out = earliest(self.producers.deadline(), self.consumers.deadline());
+        let consumers = if self.consumers.is_empty() { None } else { self.consumers.deadline() };
+        let out = earliest(self.producers.deadline(), consumers);
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
         let pings =
             self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| {
@@ -337,7 +347,9 @@ impl Connection {
             }
         }
         let (producers, consumers, waits, mut ctx) = self.parts(now);
-        consumers.settle_turn(&mut ctx);
+        if !consumers.is_empty() {
+            consumers.settle_turn(&mut ctx);
+        }
         if ctx.up {
             while let Some((id, request)) = waits.to_send() {
                 ctx.session.request(now, ctx.out, id, request);
@@ -355,31 +367,8 @@ impl Connection {
     }
 
     fn output(&mut self, now: Now, output: Output, chunk: &[u8], dice: u32, facts: Facts) {
-        // Where an arrival's bytes lie has to be read while the session is not borrowed for writing.
-        if let Output::Arrived(arrival) = &output {
-            let own;
-            let (bytes, source): (&[u8], Source) = match arrival.source {
-                Source::Own => {
-                    own = self
-                        .session
-                        .own()
-                        .get(arrival.frame.at as usize..)
-                        .and_then(|rest| rest.get(..arrival.frame.len as usize))
-                        .unwrap_or_default()
-                        .to_vec();
-                    (&own, Source::Own)
-                }
-                Source::Chunk => (chunk, Source::Chunk),
-            };
-            let mut arrival = *arrival;
-            if source == Source::Own {
-                let base = arrival.frame.at;
-                for span in [&mut arrival.frame, &mut arrival.head, &mut arrival.data, &mut arrival.token] {
-                    span.at = span.at.saturating_sub(base);
-                }
-            }
-            let (_, consumers, _, mut ctx) = self.parts(now);
-            return consumers.arrived(&mut ctx, &arrival, bytes, source);
+        if matches!(output, Output::Arrived(_) | Output::Room(_) | Output::AskOver(_) | Output::FeedLost(..)) {
+            return self.delivered(now, output, chunk);
         }
         match output {
             Output::Up => {
@@ -406,12 +395,9 @@ impl Connection {
             Output::Remark(error) => self.turn.refused(error),
             Output::Servers(hosts) => self.machine.learn(&hosts),
             Output::Leaving => self.machine.leave(now.mono),
-            Output::Room(feed) => self.consumers.room(feed),
-            Output::AskOver(feed) => self.consumers.ask_over(feed),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),
-            Output::Arrived(_) => {}
             other => {
-                let (producers, consumers, _, mut ctx) = self.parts(now);
+                let (producers, _, _, mut ctx) = self.parts(now);
                 match other {
                     Output::Stored { slot, sequence, duplicate } => {
                         producers.stored(&mut ctx, slot, sequence, duplicate)
@@ -419,7 +405,6 @@ impl Connection {
                     Output::NotNow(slot) => producers.not_now(&mut ctx, slot),
                     Output::Refused(slot, error) => producers.refused(&mut ctx, slot, error),
                     Output::RouteLost(route, error) => producers.route_lost(&mut ctx, route, &error),
-                    Output::FeedLost(feed, error) => consumers.feed_lost(&mut ctx, feed, &error),
                     _ => {}
                 }
             }
@@ -454,19 +439,20 @@ impl Connection {
                     // The next dial gets its own: secrets are not kept longer than they are of use.
                     self.login = Login::default();
                 }
-                let (producers, consumers, waits, mut ctx) = self.parts(now);
-                let confirms = consumers.link_up(&mut ctx, waits);
+                if !self.consumers.is_empty() {
+                    self.consumers_up(now);
+                }
+                let (producers, _, _, mut ctx) = self.parts(now);
                 producers.link_up(&mut ctx);
-                self.watchers
-                    .confirms
-                    .extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
                 self.waits.link_lost();
                 let (producers, consumers, _, mut ctx) = self.parts(now);
                 producers.link_lost(&mut ctx);
-                consumers.link_lost();
+                if !consumers.is_empty() {
+                    consumers.link_lost();
+                }
                 self.fail_pings(&error);
                 self.turn.status(Status::Disconnected(error));
             }
@@ -482,22 +468,6 @@ impl Connection {
         }
     }
 
-    /// Say what becomes of a message that was handed over. `None`: done; else the operation that ends when it is.
-    pub fn settle(&mut self, now: Now, id: ConsumerId, settle: &Settle<'_>) -> Result<Option<OpId>, Error> {
-        self.check_open()?;
-        let op = self.next_op();
-        let wait = self.waits.next_id();
-        let (_, consumers, _, mut ctx) = self.parts(now);
-        match consumers.settle(&mut ctx, id, settle, op, wait)? {
-            Settled::Done => Ok(None),
-            Settled::Late => Ok(Some(op)),
-            Settled::Asked => {
-                self.watchers.confirms.push((wait, op, now.mono + limits::REQUEST));
-                Ok(Some(op))
-            }
-        }
-    }
-
     fn over(&mut self, now: Now, reason: Option<Error>) {
         // A connection that gave up says so to everything that hangs on it.
         let error = match &reason {
@@ -510,7 +480,9 @@ impl Connection {
         self.waits.fail_all(&error);
         let (producers, consumers, _, mut ctx) = self.parts(now);
         producers.end_all(&mut ctx, &error);
-        consumers.end_all(&mut ctx, &error, reason.is_some());
+        if !consumers.is_empty() {
+            consumers.end_all(&mut ctx, &error, reason.is_some());
+        }
         self.fail_pings(&error);
         self.turn.status(Status::Closed(reason.clone()));
         self.turn.rows.push(Row::Over(reason));
@@ -538,12 +510,12 @@ impl Connection {
         if self.over.is_some() || self.watchers.closing.is_some() {
             return;
         }
-        let consumed = !self.consumers.ids().is_empty();
-        let echo = consumed && !self.inside && self.is_up();
+        let consumes = !self.consumers.is_empty();
+        let echo = consumes && !self.consumers.ids().is_empty() && !self.inside && self.is_up();
         self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });
         let (producers, consumers, _, mut ctx) = self.parts(now);
-        for id in consumers.ids() {
-            consumers.stop(&mut ctx, id);
+        if consumes {
+            consumers.stop_all(&mut ctx);
         }
         if echo {
             ctx.session.probe(now, ctx.out);
@@ -592,7 +564,9 @@ impl Connection {
             .at(station);
         let (producers, consumers, _, mut ctx) = self.parts(now);
         producers.station_gone(&mut ctx, station, &error);
-        consumers.station_gone(&mut ctx, station, &error);
+        if !consumers.is_empty() {
+            consumers.station_gone(&mut ctx, station, &error);
+        }
     }
 }
 

@@ -157,6 +157,11 @@ impl Consumers {
         id
     }
 
+    /// None was ever made: then the code of the others below may not be there, and must not be called.
+    pub fn is_empty(&self) -> bool {
+        self.consumers.is_empty()
+    }
+
     fn get(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         self.consumers.get_mut(id.0 as usize)?.as_mut()
     }
@@ -200,6 +205,7 @@ impl Consumers {
     }
 
     /// Every consumer that has not ended.
+    #[inline(never)]
     pub fn ids(&self) -> Vec<ConsumerId> {
         let live = |consumer: &Option<Consumer>| {
             consumer.as_ref().is_some_and(|consumer| !matches!(consumer.stage, Stage::Ended(_)))
@@ -372,6 +378,7 @@ impl Consumers {
     }
 
     /// All messages of an input have come: hand over what somebody waits for.
+    #[inline(never)]
     pub fn settle_turn(&mut self, ctx: &mut Context<'_>) {
         while let Some(id) = self.touched.pop() {
             self.serve(ctx, id);
@@ -426,6 +433,7 @@ impl Consumers {
     }
 
     /// A station was destroyed here: its consumers end.
+    #[inline(never)]
     pub fn station_gone(&mut self, ctx: &mut Context<'_>, station: &str, error: &Error) {
         for id in self.ids() {
             if self.spec(id).is_some_and(|spec| spec.station == station) {
@@ -435,6 +443,7 @@ impl Consumers {
     }
 
     /// Everything is over at once.
+    #[inline(never)]
     pub fn end_all(&mut self, ctx: &mut Context<'_>, error: &Error, told: bool) {
         for id in self.ids() {
             self.end(ctx, id, error, told);
@@ -557,6 +566,14 @@ impl Consumers {
         self.release(ctx, id, false);
     }
 
+    /// End the delivery of all.
+    #[inline(never)]
+    pub fn stop_all(&mut self, ctx: &mut Context<'_>) {
+        for id in self.ids() {
+            self.stop(ctx, id);
+        }
+    }
+
     /// Say what becomes of a message that was handed over. `op` ends it where it waits for the link, `wait` is what the
     /// broker's confirmation comes under.
     pub fn settle(
@@ -632,6 +649,7 @@ impl Consumers {
     }
 
     /// The link was lost: what is held may be handed over as long as its ack time runs.
+    #[inline(never)]
     pub fn link_lost(&mut self) {
         for consumer in self.consumers.iter_mut().flatten() {
             for feed in &mut consumer.feeds {
@@ -641,12 +659,14 @@ impl Consumers {
     }
 
     /// When it wants [`Consumers::tick`].
+    #[inline(never)]
     pub fn deadline(&self) -> Option<Time> {
         let late = self.late.iter().fold(None, |at, late| earliest(at, Some(late.deadline)));
         self.consumers.iter().flatten().fold(late, |at, consumer| earliest(at, consumer.deadline()))
     }
 
     /// Time has passed.
+    #[inline(never)]
     pub fn tick(&mut self, ctx: &mut Context<'_>) {
         let now = ctx.now.mono;
         self.late.retain(|late| {

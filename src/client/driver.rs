@@ -5,9 +5,10 @@
 
 use super::connection::{Connection, Deed};
 use super::consumer::Todo;
-use super::options::{self, Connect};
-use super::turn::{ConsumerId, OpId, ProducerId, Turn};
-use crate::base::error::{Error, Kind};
+use super::options::Connect;
+use super::stations;
+use super::turn::{OpId, ProducerId, Turn};
+use crate::base::error::Error;
 use crate::base::id::random_id;
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, earliest};
@@ -16,16 +17,17 @@ use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::link::tap::Direction;
-use crate::runtime::{Dial, Event, Facts, Runtime, Task};
+use crate::runtime::{Dial, Event, Facts, Part, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
 /// A connection at work.
 pub struct Driver {
-    core: RefCell<Connection>,
+    pub(super) core: RefCell<Connection>,
     runtime: Rc<dyn Runtime>,
-    ops: RefCell<Option<Ops>>,
+    setting: brokers::Setting,
+    pub(super) ops: RefCell<Option<Ops>>,
     /// The end of this turn has been asked for.
     deferred: Cell<bool>,
     armed: Cell<Option<Time>>,
@@ -37,11 +39,11 @@ pub struct Driver {
 impl Driver {
     /// A connection that has not been started.
     pub fn new(options: Connect, runtime: Rc<dyn Runtime>) -> Rc<Driver> {
-        let waker = runtime.clone();
         let (kind, setting) = (options.broker, options.setting.clone());
-        let session = brokers::session(kind, &setting, runtime.json(), Rc::new(move || waker.defer()));
+        let session = brokers::session(kind, &setting, runtime.json());
         let driver = Rc::new(Driver {
             core: RefCell::new(Connection::new(options, session)),
+            setting,
             runtime,
             ops: RefCell::new(None),
             deferred: Cell::new(false),
@@ -49,7 +51,9 @@ impl Driver {
             spare: Cell::new(Vec::new()),
             held_back: Cell::new((0, 0)),
         });
-        *driver.ops.borrow_mut() = Some(Ops::new(kind, &setting, Exchange(driver.clone())));
+        if kind != brokers::Kind::Memory {
+            *driver.ops.borrow_mut() = Some(Ops::new(&driver.setting, Exchange(driver.clone())));
+        }
         driver
     }
 
@@ -182,11 +186,16 @@ impl Driver {
             let deed = self.core.borrow_mut().poll();
             match deed {
                 None => break,
-                Some(Deed::Dial { generation, url: None, .. }) => {
-                    let facts = self.runtime.facts();
-                    let random = self.random();
-                    self.core.borrow_mut().handle(self.now(), Event::Opened { generation }, false, random, facts);
-                }
+                Some(Deed::Dial { generation, url: None, .. }) => match self.runtime.part(Part::Memory) {
+                    None => self.enter(generation, Ok(())),
+                    Some(loading) => {
+                        let driver = self.clone();
+                        self.spawn(async move {
+                            driver.enter(generation, loading.await);
+                            driver.call(|_, _| ());
+                        });
+                    }
+                },
                 Some(Deed::Dial { generation, url: Some(url), encrypted }) => {
                     self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
                 }
@@ -208,6 +217,26 @@ impl Driver {
             self.runtime.defer();
         }
         self.arm(deadline);
+    }
+
+    /// The broker inside this package is there, or cannot be loaded.
+    fn enter(self: &Rc<Self>, generation: u32, loaded: Result<(), Error>) {
+        let event = match loaded {
+            Ok(()) if self.core.borrow().is_over() => return,
+            Ok(()) => {
+                if self.ops.borrow().is_none() {
+                    let waker = self.runtime.clone();
+                    let wake = Rc::new(move || waker.defer());
+                    let (session, ops) = brokers::inside(&self.setting.memory, wake, Exchange(self.clone()));
+                    self.core.borrow_mut().enter(session);
+                    *self.ops.borrow_mut() = Some(ops);
+                }
+                Event::Opened { generation }
+            }
+            Err(error) => Event::Closed { generation, error },
+        };
+        let (facts, random) = (self.runtime.facts(), self.random());
+        self.core.borrow_mut().handle(self.now(), event, false, random, facts);
     }
 
     /// What the application does with the rows of this turn belongs into the same send: its reactions run before the
@@ -246,13 +275,29 @@ impl Driver {
         let driver = self.clone();
         self.spawn(async move {
             let login = match given {
-                Ok(login) if login.has_key() => brokers::ready(driver.broker(), login, driver.runtime.json()).await,
+                Ok(login) if login.has_key() => match driver.loaded(Part::Keys).await {
+                    Ok(()) => brokers::ready(driver.broker(), login, driver.runtime.json()).await,
+                    Err(error) => Err(error),
+                },
                 other => other,
             };
             let [a, b, c, d, ..] = driver.random();
             let facts = driver.runtime.facts();
             driver.call(|core, now| core.credentials(now, login, u32::from_le_bytes([a, b, c, d]), facts));
         });
+    }
+
+    /// Have a part of the package loaded.
+    pub async fn loaded(&self, part: Part) -> Result<(), Error> {
+        match self.runtime.part(part) {
+            None => Ok(()),
+            Some(loading) => loading.await,
+        }
+    }
+
+    /// The platform's facts.
+    pub(super) fn facts(&self) -> Facts {
+        self.runtime.facts()
     }
 
     /// Run a task of this connection.
@@ -268,10 +313,12 @@ impl Driver {
     /// Make a producer for these stations and open it: what is missing is created.
     pub fn open_producer(self: &Rc<Self>, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
         let id = self.core.borrow_mut().producers.add(stations.clone(), prefix);
-        let since = self.watch_registry(&stations);
         let driver = self.clone();
         self.spawn(async move {
-            let result = driver.find_stations(&stations, since).await;
+            let result = match driver.loaded(Part::Stations).await {
+                Ok(()) => stations::ensure(driver.clone(), stations).await,
+                Err(error) => Err(error),
+            };
             driver.call(|core, now| {
                 let (producers, _, _, mut ctx) = core.parts(now);
                 match result {
@@ -283,130 +330,18 @@ impl Driver {
         id
     }
 
-    async fn find_stations(
-        self: &Rc<Self>,
-        names: &[String],
-        since: u32,
-    ) -> Result<Vec<brokers::terms::StationFacts>, Error> {
-        let spec = options::default_station(self.broker())?;
-        let mut found = Vec::new();
-        for name in names {
-            let facts = self.ops()?.station(name, &spec).await?;
-            if facts.places.iter().any(|place| place.address.is_empty()) {
-                return Err(Error::new(crate::base::error::Kind::NotSupported, "messages cannot be sent to this stream: there is no one subject that is its own, or it never confirms")
-                    .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject. A mirror, or a stream with no_ack, takes no messages from here.")
-                    .at(name));
-            }
-            self.bind(&facts, since).await?;
-            found.push(facts);
-        }
-        Ok(found)
-    }
-
-    /// Make a consumer and open it: station and group are created where they are missing.
-    pub fn open_consumer(self: &Rc<Self>, spec: super::consumer::Spec) -> ConsumerId {
-        let now = self.now();
-        let id = self.core.borrow_mut().consumers.add(now.mono, spec);
-        self.open_group(id);
-        id
-    }
-
-    fn open_group(self: &Rc<Self>, id: ConsumerId) {
-        let driver = self.clone();
-        self.spawn(async move {
-            let result = driver.find_group(id).await;
-            driver.call(|core, now| {
-                let (_, consumers, _, mut ctx) = core.parts(now);
-                match result {
-                    Ok(facts) => consumers.opened(&mut ctx, id, facts),
-                    Err(error) => consumers.end(&mut ctx, id, &error, true),
-                }
-                core.after_call(now, driver.runtime.facts());
-            });
-        });
-    }
-
-    async fn find_group(self: &Rc<Self>, id: ConsumerId) -> Result<brokers::terms::GroupFacts, Error> {
-        let spec = self
-            .core
-            .borrow()
-            .consumers
-            .spec(id)
-            .cloned()
-            .ok_or_else(|| Error::argument("the consumer has been closed"))?;
-        let station = options::default_station(self.broker())?;
-        let since = self.watch_registry(std::slice::from_ref(&spec.station));
-        let ops = self.ops()?;
-        let facts = ops.station(&spec.station, &station).await?;
-        let group = ops.group(&facts, &spec.group).await?;
-        // Messages are handed over without an engine, too: then decode() says what is missing.
-        match self.bind(&facts, since).await {
-            Err(error) if error.kind != Kind::SchemaViolation => Err(error),
-            _ => Ok(group),
-        }
-    }
-
-    /// Leave a group: stop, and remove it from the broker where it has no name, or (`named`) nobody else shows.
-    pub fn leave(self: &Rc<Self>, id: ConsumerId, named: bool, op: Option<OpId>) {
-        let found = self.call(|core, now| {
-            let (_, consumers, _, mut ctx) = core.parts(now);
-            consumers.stop(&mut ctx, id);
-            let spec = consumers.spec(id).cloned();
-            let alone = !consumers.has_other(id);
-            let given_back = consumers.given_back(id);
-            spec.map(|spec| (spec, alone, given_back))
-        });
-        let driver = self.clone();
-        self.spawn(async move {
-            let mut result = Ok(());
-            if let Some((spec, alone, given_back)) = found {
-                let removes = spec.group.nameless || named && alone;
-                if removes && driver.core.borrow().is_up() {
-                    result = driver
-                        .remove_group(&spec.station, &spec.group.name, (!spec.group.nameless).then_some(given_back))
-                        .await;
-                }
-            }
-            driver.call(|core, now| {
-                let (_, consumers, _, mut ctx) = core.parts(now);
-                let closed = Error::new(crate::base::error::Kind::Closed, "the consumer has been closed");
-                if named || consumers.spec(id).is_some_and(|spec| spec.group.nameless) {
-                    consumers.end(&mut ctx, id, &closed, false);
-                }
-                if let Some(op) = op {
-                    core.turn.end(op, result);
-                }
-            });
-        });
-    }
-
-    async fn remove_group(&self, station: &str, group: &str, given_back: Option<u64>) -> Result<(), Error> {
-        let ops = self.ops.borrow().clone().ok_or_else(|| Error::argument("the connection has been closed"))?;
-        match ops.find(station).await? {
-            Some(facts) => ops.remove_group(&facts, group, given_back).await.map(|_| ()),
-            None => Ok(()),
-        }
-    }
-
     /// Close: stop consumers, let what is pending finish, remove the groups without names, close the socket.
     pub fn close(self: &Rc<Self>) {
-        let nameless = self.call(|core, now| {
+        let consumes = self.call(|core, now| {
             core.begin_close(now);
-            let ids = core.consumers.ids();
-            let specs = ids.into_iter().filter_map(|id| core.consumers.spec(id).cloned());
-            specs.filter(|spec| spec.group.nameless).collect::<Vec<_>>()
+            !core.consumers.is_empty()
         });
         self.work(false);
-        let driver = self.clone();
-        self.spawn(async move {
-            for spec in nameless {
-                if driver.core.borrow().is_up() {
-                    // What cannot be removed now expires by itself.
-                    let _ = driver.remove_group(&spec.station, &spec.group.name, None).await;
-                }
-            }
-            driver.call(Connection::groups_left);
-        });
+        if consumes {
+            self.leave_nameless();
+        } else {
+            self.call(Connection::groups_left);
+        }
     }
 
     /// Forget the operations, which hold the driver itself.

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! options, reader   what the application asked for          call, lane, producer   messages on their way out
-//! connection        the machines of one connection          consumer               messages on their way in
+//! connection        the machines of one connection          consumer, member       messages on their way in
 //! driver            the one place that drains and flushes   turn                   what a turn brought
+//! stations, groups  what is asked of the broker for them    deliveries             a connection's consumers
 //! schema            what a station's messages have to fit
 //! ```
 //!
@@ -15,7 +16,9 @@ mod check;
 pub mod connection;
 pub mod consumer;
 pub mod context;
+mod deliveries;
 pub mod driver;
+mod groups;
 pub mod lane;
 pub mod look;
 mod member;
@@ -24,5 +27,6 @@ pub mod producer;
 pub mod reader;
 pub mod schema;
 mod sender;
+mod stations;
 pub mod tap;
 pub mod turn;

@@ -16,6 +16,7 @@ use crate::base::time::{Millis, Time};
 use crate::brokers::terms::{Schema, StationFacts};
 use crate::link::exchange::Exchange;
 use crate::link::session::{News, Reply, WaitId};
+use crate::runtime::Part;
 use std::rc::Rc;
 
 /// What a connection knows of the schemas of its stations.
@@ -169,6 +170,7 @@ impl Driver {
         if name.is_empty() {
             return Ok(Bound::default());
         }
+        self.loaded(Part::Schemas).await?;
         let (schema, why) = match self.ops()?.schema(name).await {
             Ok(Some(schema)) => (Some(schema), String::new()),
             Ok(None) => (None, "it is not in the registry any more".into()),

@@ -17,8 +17,8 @@ use crate::client::options;
 use crate::client::reader;
 use crate::client::turn::{CallId, ConsumerId, OpId, ProducerId, Turn};
 use crate::link::session::Verdict;
-use crate::runtime::Runtime;
 use crate::runtime::web::{Hooks, WebRuntime};
+use crate::runtime::{Part, Runtime};
 use js_sys::{Array, Function, Promise};
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -108,8 +108,9 @@ pub struct Engine {
 impl Engine {
     /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions; `live` gets every
     /// socket that is used, to be closed if the wasm cannot do it any more; `open` opens all but the platform's WebSocket,
-    /// and with `own` those as well.
+    /// and with `own` those as well; `part(name)` loads a part of the package: a promise, or undefined if it is there.
     #[wasm_bindgen(constructor)]
+    #[allow(clippy::too_many_arguments)]
     pub fn new(
         given: &JsValue,
         turn: Function,
@@ -118,8 +119,9 @@ impl Engine {
         open: Function,
         own: bool,
         asks: bool,
+        part: Function,
     ) -> Result<Engine, JsValue> {
-        let runtime = WebRuntime::new(Hooks { guard, live, open, own });
+        let runtime = WebRuntime::new(Hooks { guard, live, open, own, part });
         let facts = runtime.facts();
         let read = || -> Result<options::Connect, Error> {
             let mut given = values::options(given)?;
@@ -514,7 +516,11 @@ impl Engine {
             options::station(&given, driver.broker())
         });
         promise(async move {
-            let facts = driver.ops()?.station(&name, &read?).await?;
+            let spec = read?;
+            if !spec.schema.is_empty() {
+                driver.loaded(Part::Schemas).await?;
+            }
+            let facts = driver.ops()?.station(&name, &spec).await?;
             let list = Array::new();
             list.push(&report::numbers(&facts.places.iter().map(|place| place.partition).collect::<Vec<_>>()));
             list.push(&facts.existed.into());

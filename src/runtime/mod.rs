@@ -18,6 +18,34 @@ use std::pin::Pin;
 /// A task of one connection; single-threaded.
 pub struct Task(pub Pin<Box<dyn Future<Output = ()>>>);
 
+/// A part of the package that is loaded when it is used first. What calls its functions is in it, or has waited for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Operations on stations.
+    Stations,
+    /// The broker inside this package.
+    Memory,
+    /// Credentials that sign.
+    Keys,
+    /// The registry of schemas.
+    Schemas,
+}
+
+impl Part {
+    /// What its files are called by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Stations => "stations",
+            Part::Memory => "memory",
+            Part::Keys => "keys",
+            Part::Schemas => "schemas",
+        }
+    }
+}
+
+/// A part on its way; the error says why it cannot be had, and asking again tries again.
+pub type Loading = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
 /// What the platform says about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts {
@@ -64,6 +92,8 @@ pub trait Runtime {
     fn defer(&self);
     /// Run a task.
     fn spawn(&self, task: Task);
+    /// Have a part of the package loaded; `None` if it is there.
+    fn part(&self, part: Part) -> Option<Loading>;
 }
 
 /// What the outside world says to a connection.

@@ -11,7 +11,7 @@ mod world;
 pub use random::Random;
 pub use world::{Host, Network, Said, World};
 
-use super::{Dial, Facts, Runtime, Task};
+use super::{Dial, Facts, Loading, Part, Runtime, Task};
 use crate::base::time::{Now, Time};
 use crate::base::value::JsonReader;
 use std::cell::RefCell;
@@ -142,6 +142,10 @@ impl Runtime for SimRuntime {
 
     fn spawn(&self, task: Task) {
         self.inner.borrow_mut().tasks.add(task.0);
+    }
+
+    fn part(&self, _: Part) -> Option<Loading> {
+        None
     }
 }
 

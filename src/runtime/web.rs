@@ -6,15 +6,17 @@
 pub(crate) mod plain;
 mod socket;
 
-use super::{Dial, Event, Facts, Runtime, Task};
+use super::{Dial, Event, Facts, Loading, Part, Runtime, Task};
+use crate::base::error::{Error, Kind};
 use crate::base::time::{Now, Time, Wall};
 use crate::base::value::JsonReader;
 use gloo_timers::callback::Timeout;
-use js_sys::{Function, Reflect};
+use js_sys::{Function, Promise, Reflect};
 use socket::Socket;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 
 #[wasm_bindgen]
 extern "C" {
@@ -36,6 +38,8 @@ pub(crate) struct Hooks {
     pub open: Function,
     /// The application has a factory.
     pub own: bool,
+    /// Loads the part of this name: a promise, or undefined if it is there.
+    pub part: Function,
 }
 
 /// One connection's outside world.
@@ -217,6 +221,16 @@ impl Runtime for WebRuntime {
 
     fn spawn(&self, task: Task) {
         wasm_bindgen_futures::spawn_local(task.0);
+    }
+
+    fn part(&self, part: Part) -> Option<Loading> {
+        let loading: Promise = self.hooks.part.call1(&JsValue::UNDEFINED, &part.name().into()).ok()?.dyn_into().ok()?;
+        Some(Box::pin(async move {
+            JsFuture::from(loading).await.map(|_| ()).map_err(|error| {
+                let text = |name| get(&error, name).and_then(|text| text.as_string()).unwrap_or_default();
+                Error::new(Kind::NotSupported, text("message")).hint(text("hint")).retryable(true)
+            })
+        }))
     }
 }
 

@@ -37,6 +37,14 @@ pub use session::MemorySession;
 pub use stations::Membership;
 
 use crate::brokers::terms::Lack;
+use crate::link::session::Session;
+use std::rc::Rc;
+
+/// A connection to the broker of this name: its session and its operations.
+#[inline(never)]
+pub fn open(name: &str, wake: Rc<dyn Fn()>) -> (Box<dyn Session>, Ops) {
+    (Box::new(MemorySession::new(name, wake)), Ops::new(name))
+}
 
 /// What this broker cannot do.
 pub const LACKS: &[Lack] = &[Lack { feature: "compression", why: "messages never leave this process" }];

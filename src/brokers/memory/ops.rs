@@ -31,16 +31,19 @@ impl Ops {
     }
 
     /// Make a station; an existing one is left as it is, and the answer says so.
+    #[inline(never)]
     pub fn station(&self, now: Now, name: &str, spec: &StationSpec) -> Done<StationFacts> {
         self.store.borrow_mut().make_station(now, name, spec)
     }
 
     /// Look a station up.
+    #[inline(never)]
     pub fn find(&self, name: &str) -> Done<Option<StationFacts>> {
         Ok(self.store.borrow().facts(name))
     }
 
     /// Remove a station; its producers and consumers, in every connection, learn that it is gone.
+    #[inline(never)]
     pub fn destroy(&self, name: &str) -> Done<()> {
         let done = self.store.borrow_mut().destroy(name);
         wake_all(&self.store);
@@ -67,37 +70,44 @@ impl Ops {
     }
 
     /// What a station holds.
+    #[inline(never)]
     pub fn report(&self, now: Now, name: &str) -> Done<StationReport> {
         self.store.borrow_mut().report(now, name)
     }
 
     /// Every station, by name.
+    #[inline(never)]
     pub fn stations(&self, now: Now) -> Done<Vec<StationReport>> {
         self.store.borrow_mut().list(now)
     }
 
     /// Remove the messages of a station.
+    #[inline(never)]
     pub fn purge(&self, now: Now, name: &str) -> Done<u64> {
         self.store.borrow_mut().purge(now, name)
     }
 
     /// Begin to walk through what a station holds.
+    #[inline(never)]
     pub fn walks(&self, now: Now, name: &str, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
         self.store.borrow_mut().walks(now, name, start, partition)
     }
 
     /// The next messages of a walk.
+    #[inline(never)]
     pub fn page(&self, now: Now, walk: &mut Walk, most: u32) -> Done<Vec<Stored>> {
         self.store.borrow_mut().page(now, walk, most)
     }
 
     /// Make a group, or join it where it stands and as it is.
+    #[inline(never)]
     pub fn group(&self, now: Now, station: &StationFacts, spec: &GroupSpec) -> Done<GroupFacts> {
         self.store.borrow_mut().make_group(now, &station.name, spec)
     }
 
     /// Remove a group; false if there is none or, with `only_if_alone`, if another member shows: somebody asks, or has
     /// messages that are not settled. A caller withdraws its own asks first.
+    #[inline(never)]
     pub fn remove_group(&self, now: Now, station: &StationFacts, group: &str, only_if_alone: bool) -> Done<bool> {
         let done = self.store.borrow_mut().drop_group(now, &station.name, group, only_if_alone);
         wake_all(&self.store);
@@ -105,11 +115,13 @@ impl Ops {
     }
 
     /// Who shows as a member of a group; nobody if there is none.
+    #[inline(never)]
     pub fn members(&self, now: Now, station: &str, group: &str) -> Done<Membership> {
         Ok(self.store.borrow_mut().membership(now, station, group).unwrap_or_default())
     }
 
     /// The last sequence up to which a group is done with a partition; `None` if there is nothing yet.
+    #[inline(never)]
     pub fn position(&self, now: Now, station: &str, group: &str, partition: u32) -> Done<Option<u64>> {
         self.store.borrow_mut().position(now, station, group, partition)
     }

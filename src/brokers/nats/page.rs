@@ -12,6 +12,7 @@ use crate::brokers::terms::Stored;
 
 /// Take a message of an answer in several; false if it is the last one, which has no message of the stream in it or is
 /// the only one. Each is kept as the lengths of head and body, four bytes each, and both.
+#[inline(never)]
 pub fn gather(page: &mut Vec<u8>, head: &[u8], body: &[u8]) -> bool {
     if wire::status(head) != 0 || page.len() > limits::PAGE_MAX {
         return false;

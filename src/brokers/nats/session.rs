@@ -15,13 +15,13 @@ mod feeds;
 
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
-use super::wire::{self, Deframer, Frame, Home};
+use super::wire::{self, Deframer, Frame, Home, Msg};
 use super::{head, names, nkey, registry};
 use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
 use crate::base::limits;
-use crate::base::time::{Millis, Now, Time, Wall, earliest};
+use crate::base::time::{Millis, Now, Time, Wall};
 use crate::base::value::{JsonReader, Value};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
@@ -217,6 +217,22 @@ impl NatsSession {
         }
     }
 
+    fn message(&mut self, now: Now, msg: &Msg, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
+        let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
+        if msg.sid == INBOX_SID {
+            let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
+            return self.answer(now, name, part(&msg.head), part(&msg.data), out);
+        }
+        if msg.sid == REGISTRY_SID {
+            let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
+            return self.outputs.extend(news.map(Output::Registry));
+        }
+        // Before the first feed the code for them may not be there; nothing was subscribed to either.
+        if !self.epochs.is_empty() {
+            self.delivered(now, msg, bytes, source, start, out);
+        }
+    }
+
     fn informed(&mut self, value: &Value, out: &mut Outbox) {
         let known = std::mem::take(&mut self.info.urls);
         self.info.merge(value);
@@ -355,9 +371,8 @@ impl NatsSession {
         for (_, route) in &mut self.routes {
             route.checking = None;
         }
-        for (_, feed) in &mut self.feeds {
-            feed.subscribed = false;
-            feed.pulls.link_lost();
+        if !self.feeds.is_empty() {
+            self.feeds_lost();
         }
     }
 }
@@ -378,7 +393,15 @@ impl Session for NatsSession {
             Input::Chunk(chunk) if self.phase != Phase::Idle => self.chunk(now, chunk, out),
             Input::Chunk(_) => {}
             Input::Closed => self.closed(),
-            Input::Tick => self.tick(now, out),
+            Input::Tick => match self.phase {
+                Phase::Listening(Some(until)) if until <= now.mono => {
+                    self.phase = Phase::Idle;
+                    self.outputs.push_back(Output::EncryptFirst);
+                }
+                // Where nobody consumes, the code for it may not be there.
+                Phase::Up if !self.feeds.is_empty() => self.tick(now, out),
+                _ => {}
+            },
         }
     }
 
@@ -396,7 +419,7 @@ impl Session for NatsSession {
             Phase::Listening(silent) => return silent,
             _ => return None,
         }
-        self.feeds.iter().fold(None, |at, (_, feed)| earliest(at, feed.pulls.deadline()))
+        if self.feeds.is_empty() { None } else { self.feeds_deadline() }
     }
 
     fn own(&self) -> &[u8] {

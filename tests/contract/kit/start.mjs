@@ -14,10 +14,11 @@ export async function start(config, hooks) {
   const clock = config.virtual ? new VirtualClock() : undefined;
   clock?.install();
   const api = await import(config.entry);
-  // Compiling the wasm is no timer, so it must be over before time may jump.
+  // Loading and compiling the wasm is no timer, so it must be over before time may jump.
   await api.init();
   // So is loading what the package loads at first use.
   await Promise.all((clock ? config.chunks ?? [] : []).map((chunk) => import(chunk)));
+  if (clock) await everyPart(config.entry);
   const { rows } = await import(config.rows);
   clock?.start();
   const run = {
@@ -33,6 +34,12 @@ export async function start(config, hooks) {
   clock?.uninstall();
   forget();
   return { results, problems };
+}
+
+/** Has the parts loaded that an application would load by using them. */
+async function everyPart(entry) {
+  const { parts } = await import(new URL('./wasm/stationmaster.js', new URL(entry, import.meta.url)).href);
+  for (const name of [...Object.keys(parts.needs), 'station']) await parts.load(name);
 }
 
 function watch(problems) {

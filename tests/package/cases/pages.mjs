@@ -27,15 +27,17 @@ export function pageCases(ctx) {
   });
   return [
     { name: 'plain <script type="module">', run: () => plain(ctx, 'page.js') },
+    { name: 'a part that cannot be loaded', run: () => partless(ctx) },
     { name: 'plain page with a Web Worker', run: () => plain(ctx, 'worker-page.js') },
     bundled('vite build', 'page.js', viteBuild),
     bundled('vite build with a Web Worker', 'worker-page.js', viteBuild),
     { name: 'vite dev', run: () => viteDev(ctx) },
     bundled('webpack', 'page.js', webpackBuild),
     bundled('webpack with a Web Worker', 'worker-page.js', webpackBuild),
-    bundled('esbuild and the copied file', 'page.js', async (dir, page) => { await esbuildBuild(dir, page); await copyWasm(dir); }),
+    bundled('esbuild and the copied files', 'page.js', async (dir, page) => { await esbuildBuild(dir, page); await copyWasm(dir); }),
+    bundled('esbuild with chunks and the copied files', 'page.js', async (dir, page) => { await esbuildChunks(dir, page); await copyWasm(dir); }),
     bundled('esbuild with stationmaster/inline', 'page-inline.js', esbuildBuild),
-    bundled('rollup and the copied file', 'page.js', async (dir, page) => { await rollupBuild(dir, page); await copyWasm(dir); }),
+    bundled('rollup and the copied files', 'page.js', async (dir, page) => { await rollupBuild(dir, page); await copyWasm(dir); }),
     bundled('rollup with stationmaster/inline', 'page-inline.js', rollupBuild),
   ];
 }
@@ -62,6 +64,38 @@ async function visit(ctx, url, name) {
   }
 }
 
+/** A part is missing at first: what needs it says so, and works when it is there. */
+async function partless(ctx) {
+  const dir = await ctx.project('partless');
+  const text = await readFile(join(dir, 'page-partless.js'), 'utf8');
+  await writeFile(join(dir, 'page-partless.js'), text.replace("'stationmaster'", "'./node_modules/stationmaster/index.js'"));
+  await writeFile(join(dir, 'index.html'), html('<script type="module" src="./page-partless.js"></script>'));
+  const site = await serve(dir, { csp: true });
+  const page = await ctx.context.newPage();
+  try {
+    let report;
+    const reported = new Promise((resolve) => { report = resolve; });
+    await page.exposeFunction('report', report);
+    await page.exposeFunction('serve', async (name, how) => {
+      const pattern = `**/stationmaster-${name}.wasm`;
+      await page.unroute(pattern);
+      if (how === 'missing') await page.route(pattern, (route) => route.fulfill({ status: 404, body: 'not here' }));
+      if (how === 'strange') await page.route(pattern, (route) => route.fulfill({ status: 200, contentType: 'application/wasm', body: Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 2, 9, 1, 1, 95, 3, 111, 108, 100, 2, 0, 1]) }));
+      if (how === 'slow') await page.route(pattern, () => {});
+    });
+    page.on('pageerror', (error) => report({ ok: false, error: String(error?.stack ?? error) }));
+    const timer = setTimeout(() => report({ ok: false, error: `no report within ${LIMIT_MS} ms` }), LIMIT_MS);
+    await page.goto(`${site.url}/?${new URLSearchParams({ url: ctx.nats.url, station: ctx.stationName('partless') })}`);
+    const result = await reported;
+    clearTimeout(timer);
+    if (!result.ok) throw new Error(result.error);
+    return result;
+  } finally {
+    await page.close();
+    await site.close();
+  }
+}
+
 /** No bundler: an unpacked package beside the page, by relative path. The page is watched from before the first module. */
 async function plain(ctx, entry) {
   const dir = await ctx.project(`plain ${entry}`);
@@ -75,7 +109,7 @@ async function plain(ctx, entry) {
     const report = await visit(ctx, site.url, `plain ${entry}`);
     if (report.touched?.length) throw new Error(`importing did something: ${report.touched}`);
     const wasm = site.requests.filter((request) => request.endsWith('.wasm'));
-    if (wasm.length !== 1) throw new Error(`the wasm was requested ${wasm.length} times`);
+    if (new Set(wasm).size !== wasm.length) throw new Error(`wasm was requested several times: ${wasm}`);
     return report;
   } finally {
     await site.close();
@@ -114,6 +148,15 @@ async function webpackBuild(dir, page) {
   await writeFile(join(dir, 'dist', 'index.html'), html('<script defer src="./main.js"></script>'));
 }
 
+/** With chunks for what is loaded later. */
+async function esbuildChunks(dir, page) {
+  const { build } = await tool('esbuild');
+  const result = await build({ entryPoints: { app: join(dir, page) }, absWorkingDir: dir, bundle: true, splitting: true, format: 'esm', outdir: join(dir, 'dist'), logLevel: 'silent' });
+  if (result.warnings.length > 0) throw new Error(result.warnings.map(({ text }) => text).join('\n'));
+  await writeFile(join(dir, 'dist', 'index.html'), html('<script type="module" src="./app.js"></script>'));
+}
+
+/** All in one file. */
 async function esbuildBuild(dir, page) {
   const { build } = await tool('esbuild');
   const result = await build({ entryPoints: [join(dir, page)], absWorkingDir: dir, bundle: true, format: 'esm', outfile: join(dir, 'dist', 'app.js'), logLevel: 'silent' });
@@ -124,19 +167,20 @@ async function esbuildBuild(dir, page) {
 async function rollupBuild(dir, page) {
   const [{ rollup }, { nodeResolve }] = [await tool('rollup'), await tool('@rollup/plugin-node-resolve')];
   const warnings = [];
-  const bundle = await rollup({ input: join(dir, page), plugins: [nodeResolve()], onwarn: (warning) => warnings.push(warning.message) });
-  await bundle.write({ dir: join(dir, 'dist'), entryFileNames: 'app.js', format: 'es' });
+  const bundle = await rollup({ input: { app: join(dir, page) }, plugins: [nodeResolve()], onwarn: (warning) => warnings.push(warning.message) });
+  await bundle.write({ dir: join(dir, 'dist'), format: 'es' });
   await bundle.close();
   if (warnings.length > 0) throw new Error(warnings.join('\n'));
   await writeFile(join(dir, 'dist', 'index.html'), html('<script type="module" src="./app.js"></script>'));
 }
 
-/** The one file that the README tells users of esbuild and Rollup to copy. */
+/** The files that the README tells users of esbuild and Rollup to copy. */
 async function copyWasm(dir) {
   const found = (await readdir(join(dir, 'dist'))).filter((name) => name.endsWith('.wasm'));
   if (found.length > 0) throw new Error(`the bundler copied ${found} by itself: the advice to copy is out of date`);
   await mkdir(join(dir, 'dist', 'wasm'), { recursive: true });
-  await cp(join(dir, 'node_modules', 'stationmaster', 'wasm', 'stationmaster_bg.wasm'), join(dir, 'dist', 'wasm', 'stationmaster_bg.wasm'));
+  const from = join(dir, 'node_modules', 'stationmaster', 'wasm');
+  for (const name of await readdir(from)) if (name.endsWith('.wasm')) await cp(join(from, name), join(dir, 'dist', 'wasm', name));
 }
 
 /** @returns {Promise<number>} */

@@ -54,7 +54,7 @@ async function start(dir, url) {
     loader: { '.wasm': 'copy' }, external: ['cloudflare:*'], logLevel: 'silent',
   });
   const wasm = (await readdir(join(dir, 'dist'))).filter((name) => name.endsWith('.wasm'));
-  if (wasm.length !== 1) throw new Error(`one wasm module beside the worker, not ${wasm}`);
+  if (!wasm.some((name) => name.startsWith('stationmaster_bg'))) throw new Error(`the wasm beside the worker, not ${wasm}`);
   const { Miniflare } = await tool('miniflare');
   const worker = new Miniflare({
     cf: false, compatibilityDate: COMPATIBILITY_DATE, scriptPath: join(dir, 'dist', 'workerd.js'), modules: true, modulesRoot: join(dir, 'dist'),

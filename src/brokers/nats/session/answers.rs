@@ -66,19 +66,7 @@ impl NatsSession {
                     }
                 }
             }
-            Check::Feed(id) => {
-                let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
-                match code {
-                    Some(0) => feed.pulls.checked(now.mono),
-                    Some(code @ (10014 | 10059)) => {
-                        let error = gone(&feed.station, code as u32);
-                        feed.pulls.withdraw();
-                        self.outputs.push_back(Output::FeedLost(id, error));
-                    }
-                    _ => feed.pulls.unchecked(now.mono),
-                }
-                self.renew(id, out);
-            }
+            Check::Feed(id) => self.feed_checked(now, id, code, out),
         }
     }
 

@@ -4,18 +4,20 @@
 //! more.
 
 use super::super::feed::{Effect, Pull};
+use super::super::token;
 use super::super::wire::{self, Msg};
-use super::super::{registry, token};
-use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, INBOX_SID, NatsSession, Phase, REGISTRY_SID};
+use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, NatsSession, Phase, gone};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
-use crate::base::time::{Now, Wall};
+use crate::base::time::{Now, Time, Wall, earliest};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Arrival, FeedId, Output, Source, Span};
 
 impl NatsSession {
-    pub(super) fn message(
+    /// A message that came to a feed's subscription.
+    #[inline(never)]
+    pub(super) fn delivered(
         &mut self,
         now: Now,
         msg: &Msg,
@@ -25,14 +27,6 @@ impl NatsSession {
         out: &mut Outbox,
     ) {
         let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
-        if msg.sid == INBOX_SID {
-            let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
-            return self.answer(now, name, part(&msg.head), part(&msg.data), out);
-        }
-        if msg.sid == REGISTRY_SID {
-            let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
-            return self.outputs.extend(news.map(Output::Registry));
-        }
         let Some((feed_id, present)) = self.feed_of(msg.sid) else {
             // A message for a feed that is closed: give it back at once, so that another member gets it.
             if token::parse(part(&msg.reply)).is_some() {
@@ -113,6 +107,22 @@ impl NatsSession {
         self.renew(id, out);
     }
 
+    /// The server said whether a feed's group is there: the code of its error, 0 for none.
+    #[inline(never)]
+    pub(super) fn feed_checked(&mut self, now: Now, id: FeedId, code: Option<u64>, out: &mut Outbox) {
+        let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
+        match code {
+            Some(0) => feed.pulls.checked(now.mono),
+            Some(code @ (10014 | 10059)) => {
+                let error = gone(&feed.station, code as u32);
+                feed.pulls.withdraw();
+                self.outputs.push_back(Output::FeedLost(id, error));
+            }
+            _ => feed.pulls.unchecked(now.mono),
+        }
+        self.renew(id, out);
+    }
+
     /// Pulls that were given up lose their subscription, so that the server serves them no more.
     pub(super) fn renew(&mut self, id: FeedId, out: &mut Outbox) {
         if self.feeds.get_mut(id.0 as usize).is_some_and(|feed| feed.pulls.take_renew()) {
@@ -169,16 +179,23 @@ impl NatsSession {
         wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
     }
 
+    /// When a feed wants [`NatsSession::tick`].
+    #[inline(never)]
+    pub(super) fn feeds_deadline(&self) -> Option<Time> {
+        self.feeds.iter().fold(None, |at, (_, feed)| earliest(at, feed.pulls.deadline()))
+    }
+
+    /// The link was lost.
+    #[inline(never)]
+    pub(super) fn feeds_lost(&mut self) {
+        for (_, feed) in &mut self.feeds {
+            feed.subscribed = false;
+            feed.pulls.link_lost();
+        }
+    }
+
+    #[inline(never)]
     pub(super) fn tick(&mut self, now: Now, out: &mut Outbox) {
-        if let Phase::Listening(Some(until)) = self.phase
-            && until <= now.mono
-        {
-            self.phase = Phase::Idle;
-            self.outputs.push_back(Output::EncryptFirst);
-        }
-        if self.phase != Phase::Up {
-            return;
-        }
         let due: Vec<_> = self
             .feeds
             .iter()

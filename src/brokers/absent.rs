@@ -1,0 +1,71 @@
+//! The session of a broker whose part has not been loaded: it does nothing and says nothing.
+
+use crate::base::error::Error;
+use crate::base::time::{Now, Time};
+use crate::link::outbox::Outbox;
+use crate::link::session::{
+    Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Request, RouteId, ServerFacts, Session, Slot, Verdict, WaitId,
+};
+
+/// See the module.
+pub struct Absent;
+
+impl Session for Absent {
+    fn handle(&mut self, _: Now, _: Input<'_>, _: &mut Outbox) {}
+
+    fn poll(&mut self) -> Option<Output> {
+        None
+    }
+
+    fn has_output(&self) -> bool {
+        false
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        None
+    }
+
+    fn own(&self) -> &[u8] {
+        &[]
+    }
+
+    fn server(&self) -> ServerFacts {
+        ServerFacts::default()
+    }
+
+    fn watch_registry(&mut self, _: &mut Outbox) {}
+
+    fn probe(&mut self, _: Now, _: &mut Outbox) {}
+
+    fn open_route(&mut self, _: &Place) -> RouteId {
+        RouteId(0)
+    }
+
+    fn close_route(&mut self, _: RouteId) {}
+
+    fn encode(&self, _: &Draft<'_>, _: &mut Vec<u8>) -> Result<u32, Error> {
+        Ok(0)
+    }
+
+    fn publish(&mut self, _: Now, _: &mut Outbox, _: RouteId, _: Slot, _: &[u8], _: u32) {}
+
+    fn forget(&mut self, _: Slot) {}
+
+    fn open_feed(&mut self, _: Now, _: &mut Outbox, _: &FeedSpec) -> FeedId {
+        FeedId(0)
+    }
+
+    fn close_feed(&mut self, _: Now, _: &mut Outbox, _: FeedId) {}
+
+    fn ask(&mut self, _: Now, _: &mut Outbox, _: FeedId, _: Ask) {}
+
+    fn asked(&self, _: FeedId) -> u32 {
+        0
+    }
+
+    fn withdraw(&mut self, _: Now, _: &mut Outbox, _: FeedId) {}
+
+    fn settle(&mut self, _: Now, _: &mut Outbox, _: FeedId, _: &[u8], _: &Verdict, _: Option<WaitId>) {}
+
+    fn request(&mut self, _: Now, _: &mut Outbox, _: WaitId, _: &Request) {}
+}

@@ -1,0 +1,73 @@
+//! What a connection does for its consumers: gives them what arrived, and says what becomes of it.
+
+use super::connection::Connection;
+use super::consumer::{Settle, Settled};
+use super::turn::{ConsumerId, OpId};
+use crate::base::error::Error;
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::link::session::{Output, Source};
+
+impl Connection {
+    /// Something came for a feed.
+    #[inline(never)]
+    pub(super) fn delivered(&mut self, now: Now, output: Output, chunk: &[u8]) {
+        // Where an arrival's bytes lie has to be read while the session is not borrowed for writing.
+        if let Output::Arrived(arrival) = &output {
+            let own;
+            let (bytes, source): (&[u8], Source) = match arrival.source {
+                Source::Own => {
+                    own = self
+                        .session
+                        .own()
+                        .get(arrival.frame.at as usize..)
+                        .and_then(|rest| rest.get(..arrival.frame.len as usize))
+                        .unwrap_or_default()
+                        .to_vec();
+                    (&own, Source::Own)
+                }
+                Source::Chunk => (chunk, Source::Chunk),
+            };
+            let mut arrival = *arrival;
+            if source == Source::Own {
+                let base = arrival.frame.at;
+                for span in [&mut arrival.frame, &mut arrival.head, &mut arrival.data, &mut arrival.token] {
+                    span.at = span.at.saturating_sub(base);
+                }
+            }
+            let (_, consumers, _, mut ctx) = self.parts(now);
+            return consumers.arrived(&mut ctx, &arrival, bytes, source);
+        }
+        let (_, consumers, _, mut ctx) = self.parts(now);
+        match output {
+            Output::Room(feed) => consumers.room(feed),
+            Output::AskOver(feed) => consumers.ask_over(feed),
+            Output::FeedLost(feed, error) => consumers.feed_lost(&mut ctx, feed, &error),
+            _ => {}
+        }
+    }
+
+    /// The link works again.
+    #[inline(never)]
+    pub(super) fn consumers_up(&mut self, now: Now) {
+        let (_, consumers, waits, mut ctx) = self.parts(now);
+        let confirms = consumers.link_up(&mut ctx, waits);
+        self.watchers.confirms.extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
+    }
+
+    /// Say what becomes of a message that was handed over. `None`: done; else the operation that ends when it is.
+    pub fn settle(&mut self, now: Now, id: ConsumerId, settle: &Settle<'_>) -> Result<Option<OpId>, Error> {
+        self.check_open()?;
+        let op = self.next_op();
+        let wait = self.waits.next_id();
+        let (_, consumers, _, mut ctx) = self.parts(now);
+        match consumers.settle(&mut ctx, id, settle, op, wait)? {
+            Settled::Done => Ok(None),
+            Settled::Late => Ok(Some(op)),
+            Settled::Asked => {
+                self.watchers.confirms.push((wait, op, now.mono + limits::REQUEST));
+                Ok(Some(op))
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Stations that producers need: made where they are missing.
+
+use super::driver::Driver;
+use super::options;
+use crate::base::error::{Error, Kind};
+use crate::brokers::terms::{Done, StationFacts};
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// Find the stations of a producer; what is missing is created.
+#[inline(never)]
+pub fn ensure(driver: Rc<Driver>, names: Vec<String>) -> Pin<Box<dyn Future<Output = Done<Vec<StationFacts>>>>> {
+    Box::pin(async move {
+        let spec = options::default_station(driver.broker())?;
+        let since = driver.watch_registry(&names);
+        let mut found = Vec::new();
+        for name in &names {
+            let facts = driver.ops()?.station(name, &spec).await?;
+            if facts.places.iter().any(|place| place.address.is_empty()) {
+                return Err(Error::new(
+                    Kind::NotSupported,
+                    "messages cannot be sent to this stream: there is no one subject that is its own, or it never confirms",
+                )
+                .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject. A mirror, or a stream with no_ack, takes no messages from here.")
+                .at(name));
+            }
+            driver.bind(&facts, since).await?;
+            found.push(facts);
+        }
+        Ok(found)
+    })
+}

@@ -1,0 +1,78 @@
+//! Cuts a module into the part that is loaded first and parts that are instantiated later into the same memory and table.
+//!
+//! ```text
+//! parts TABLE MODULE OUT   writes OUT/NAME.wasm for every part and OUT/parts.json with the names that JavaScript uses
+//! parts TABLE MODULE       prints what would be where: function by function
+//! ```
+
+mod emit;
+mod module;
+mod plan;
+
+use anyhow::{Context, Result};
+use emit::{Item, Names, Naming};
+use module::Module;
+use plan::{Plan, Table, FIRST};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+fn main() -> Result<()> {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let [table, module, rest @ ..] = given.as_slice() else { anyhow::bail!("parts TABLE MODULE [OUT]") };
+    let table = Table::read(&fs::read_to_string(table).with_context(|| table.clone())?)?;
+    let bytes = fs::read(module).with_context(|| module.clone())?;
+    let module = Module::read(&bytes)?;
+    let plan = Plan::new(&module, &table)?;
+    match rest.first() {
+        Some(out) => cut(&bytes, &module, &table, &plan, Path::new(out)),
+        None => {
+            for (index, function) in module.functions.iter().enumerate() {
+                println!("{}\t{}\t{}", table.parts[plan.place[index]].name, function.size(), function.name);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A name that no other build has (FNV-1a).
+fn build(bytes: &[u8]) -> String {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+fn cut(bytes: &[u8], module: &Module, table: &Table, plan: &Plan, out: &Path) -> Result<()> {
+    let mut names = Names::new(BTreeSet::new());
+    let mut naming = Naming { shared: BTreeMap::new(), imports: BTreeMap::new(), build: build(bytes) };
+    for import in &module.imports {
+        naming.imports.insert(import.name.into(), names.fresh());
+    }
+    names = Names::new(BTreeSet::from(["memory".into()]));
+    naming.shared.insert(Item::Memory, "memory".into());
+    // The first part comes last: only then is it known what the others want of it.
+    let mut written = Vec::new();
+    for part in (0..table.parts.len()).rev() {
+        written.push((part, emit::write(module, table, plan, part, &mut naming, &mut names)?));
+    }
+    written.reverse();
+    let mut json = String::from("{\n  \"imports\": {");
+    let list = |pairs: &mut dyn Iterator<Item = (&String, &String)>| {
+        pairs.map(|(old, new)| format!("{old:?}: {new:?}")).collect::<Vec<_>>().join(", ")
+    };
+    json.push_str(&list(&mut naming.imports.iter()));
+    json.push_str("},\n  \"parts\": [");
+    for (part, result) in &written {
+        let described = &table.parts[*part];
+        let needs = described.needs.map_or("null".into(), |needs| format!("{:?}", table.parts[needs].name));
+        let exports = list(&mut result.exports.iter().map(|(old, new)| (old, new)));
+        let comma = if *part == FIRST { "" } else { "," };
+        write!(json, "{comma}\n    {{ \"name\": {:?}, \"needs\": {needs}, \"exports\": {{{exports}}} }}", described.name)?;
+        fs::write(out.join(format!("{}.wasm", described.name)), &result.bytes)?;
+        let gates = plan.gates.keys().filter(|gate| plan.place[**gate as usize - module.imports.len()] == *part).count();
+        println!("{:<12}{:>5} functions{:>9} bytes{:>5} gates", described.name, result.functions, result.bytes.len(), gates);
+    }
+    json.push_str("\n  ]\n}\n");
+    fs::write(out.join("parts.json"), json)?;
+    Ok(())
+}
