@@ -53,7 +53,7 @@ export class Connection extends Unoffered {
     this.#socket = new SocketKeeper(options.socket);
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, (/** @type {any} */ work) => instance.guard(work), this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined, (/** @type {string} */ name) => instance.part(name)),
+      () => new instance.glue.Engine(options, this.#turn, this.#guard, this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined, (/** @type {string} */ name) => instance.part(name)),
     );
     this._calls = new Calls(this);
     this.#end = () => {};
@@ -76,6 +76,9 @@ export class Connection extends Unoffered {
       throw this._error(error);
     }
   }
+
+  /** Functions that the platform calls: some of them are on their way when the wasm has given back what belongs to this connection. @param {any} work */
+  #guard = (work) => this._instance.guard((...given) => (this.#freed ? undefined : work(...given)));
 
   /** Dial; the promise settles when the broker has accepted us or will not. @param {AbortSignal | undefined} signal */
   _connect(signal) {

@@ -26,6 +26,8 @@ pub struct Schemas {
     looks: Vec<Look>,
     /// How often anything was heard.
     count: u32,
+    /// Readings begun.
+    readings: u32,
     /// Somebody is looking.
     busy: bool,
 }
@@ -36,6 +38,8 @@ struct Watched {
     station: String,
     /// `None` until it has been read.
     bound: Option<Bound>,
+    /// The reading it comes from: what an earlier one brings later is older.
+    reading: u32,
     /// When its schema was last read again because a producer was in need of it.
     asked: Option<Time>,
 }
@@ -103,14 +107,27 @@ impl Schemas {
     /// This station is about to be looked up: what is heard of it from now on counts.
     fn expect(&mut self, station: &str) {
         if self.find(station).is_none() {
-            self.stations.push(Watched { station: station.into(), bound: None, asked: None });
+            self.stations.push(Watched { station: station.into(), bound: None, reading: 0, asked: None });
         }
     }
 
-    /// Remember what was read; what was known before comes back.
-    fn set(&mut self, station: &str, bound: &Bound) -> Option<Bound> {
+    /// A reading begins.
+    fn begin(&mut self) -> u32 {
+        self.readings = self.readings.wrapping_add(1);
+        self.readings
+    }
+
+    /// Remember what a reading brought. What counts comes back, and whether it is another than before.
+    fn set(&mut self, station: &str, bound: Bound, reading: u32) -> (Bound, bool) {
         self.expect(station);
-        self.find(station).and_then(|watched| watched.bound.replace(bound.clone()))
+        let Some(watched) = self.find(station) else { return (bound, false) };
+        match &watched.bound {
+            Some(newer) if watched.reading > reading => return (newer.clone(), false),
+            _ => watched.reading = reading,
+        }
+        let before = watched.bound.replace(bound.clone());
+        let changed = before.is_some_and(|before| before != bound);
+        (bound, changed)
     }
 
     /// Nobody uses the station any more.
@@ -134,6 +151,8 @@ impl Bound {
         match news {
             None => true,
             Some(News::Station { schema, .. }) => self.name == *schema,
+            // Not this station's schema, or not any more.
+            Some(News::Schema { name, .. }) if self.name != *name => true,
             Some(News::Schema { version: 0, .. }) => self.schema.is_none(),
             Some(News::Schema { version, .. }) => self.schema.as_ref().is_some_and(|schema| schema.version >= *version),
         }
@@ -157,8 +176,10 @@ impl Driver {
     /// A producer or consumer of this station is about to open: its schema is ready when this ends, or the application
     /// knows why it cannot be. An error says that the application did not answer.
     pub(super) async fn bind(self: &Rc<Self>, facts: &StationFacts, since: u32) -> Result<(), Error> {
+        // The station was looked up before this reading; what has changed since is read again below.
+        let reading = self.call(|core, _| core.schemas.begin());
         let bound = self.read_bound(&facts.schema).await?;
-        let done = self.adopt(&facts.name, bound, !facts.schema.is_empty()).await;
+        let done = self.adopt(&facts.name, bound, reading, !facts.schema.is_empty()).await;
         if self.call(|core, _| core.schemas.count) != since {
             // What was heard meanwhile may be newer than what was looked up before.
             self.look_at(&facts.name, None, false).await?;
@@ -181,9 +202,8 @@ impl Driver {
     }
 
     /// Remember what was read, and have the application bind where it differs, or `must` be.
-    async fn adopt(self: &Rc<Self>, station: &str, bound: Bound, must: bool) -> Result<(), Error> {
-        let before = self.call(|core, _| core.schemas.set(station, &bound));
-        let changed = before.is_some_and(|before| before != bound);
+    async fn adopt(self: &Rc<Self>, station: &str, bound: Bound, reading: u32, must: bool) -> Result<(), Error> {
+        let (bound, changed) = self.call(|core, _| core.schemas.set(station, bound, reading));
         if !changed && !must {
             return Ok(());
         }
@@ -261,10 +281,11 @@ impl Driver {
         // News may come before what they tell is stored.
         let mut pause = limits::NEWS_FIRST;
         loop {
+            let reading = self.call(|core, _| core.schemas.begin());
             let Some(facts) = self.ops()?.find(station).await? else { return Ok(()) };
             let bound = self.read_bound(&facts.schema).await?;
             if bound.agrees(news) || pause > limits::NEWS_LAST {
-                return self.adopt(station, bound, again && !facts.schema.is_empty()).await;
+                return self.adopt(station, bound, reading, again).await;
             }
             Exchange(self.clone()).pause(pause).await;
             pause = Millis(pause.0.saturating_mul(2));
@@ -276,7 +297,8 @@ impl Driver {
         let version = self.ops()?.create_schema(schema).await?;
         let news = News::Schema { name: schema.name.clone(), version };
         for station in self.call(|core, _| core.schemas.of(&schema.name)) {
-            self.look_at(&station, Some(&news), false).await?;
+            // Its news may have been read already, but not carried out.
+            self.look_at(&station, Some(&news), true).await?;
         }
         Ok(())
     }
@@ -286,7 +308,7 @@ impl Driver {
         self.ops()?.enforce(station, schema).await?;
         if self.call(|core, _| core.schemas.find(station).is_some()) {
             let news = News::Station { name: station.into(), schema: schema.into() };
-            self.look_at(station, Some(&news), false).await?;
+            self.look_at(station, Some(&news), true).await?;
         }
         Ok(())
     }

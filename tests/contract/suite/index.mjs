@@ -24,5 +24,6 @@ import './prefetch.mjs';
 import './abort.mjs';
 import './close.mjs';
 import './status.mjs';
+import './schema.mjs';
 
 export { rows } from '../kit/rows.mjs';
