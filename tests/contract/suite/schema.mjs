@@ -363,7 +363,7 @@ row('decode() works with the first message, by fetch, iterator, handler and stre
   const { station } = await enforced(t);
   await station.produce({ id: 1 });
   const fresh = async () => (await t.connect()).consumer(station.name);
-  const [fetched] = await (await fresh()).fetch();
+  const [fetched] = await (await fresh()).fetch({ batchSize: 1 });
   t.deepEqual(fetched.decode(), { id: 1 }, 'fetch');
   for await (const message of await fresh()) {
     t.deepEqual(message.decode(), { id: 1 }, 'iterator');
@@ -375,7 +375,7 @@ row('decode() works with the first message, by fetch, iterator, handler and stre
   t.deepEqual(handled, { id: 1 }, 'handler');
   const { value } = await (await fresh()).readable.getReader().read();
   t.deepEqual(value.decode(), { id: 1 }, 'stream');
-  const [kept] = await (await t.connect()).fetch(station.name);
+  const [kept] = await (await t.connect()).fetch(station.name, { batchSize: 1 });
   t.deepEqual(kept.decode(), { id: 1 }, 'fetch of the connection');
 });
 
@@ -386,7 +386,7 @@ row('decode() of a message that does not fit says where; without a schema it is 
   const station = await connection.station(t.name());
   await station.produce({ id: 'x' });
   const consumer = await connection.consumer(station.name);
-  const [message] = await consumer.fetch();
+  const [message] = await consumer.fetch({ batchSize: 1 });
   const failing = (code) => {
     let error;
     try {
