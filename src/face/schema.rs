@@ -74,7 +74,7 @@ impl Engine {
     pub fn check_schema(&self, name: &str, kind: &str) -> i32 {
         let check = || -> Result<(), Error> {
             self.driver.ops()?;
-            check_name("schema", name, self.driver.broker().capitals())?;
+            check_name("schema", name, false)?;
             if !SCHEMA_TYPES.contains(&kind) {
                 return Err(Error::argument(format!("there is no schema type \"{}\"", shown(kind)))
                     .hint(format!("It is one of: {}.", SCHEMA_TYPES.join(", "))));
@@ -99,7 +99,7 @@ impl Engine {
     pub fn enforce_schema(&self, name: String, station: String, none: bool) -> Promise {
         let driver = self.driver.clone();
         let capitals = driver.broker().capitals();
-        let checked = if none { Ok(()) } else { check_name("schema", &name, capitals) };
+        let checked = if none { Ok(()) } else { check_name("schema", &name, false) };
         let checked = checked.and_then(|()| check_name("station", &station, capitals));
         promise(async move {
             checked?;
