@@ -378,6 +378,8 @@ impl Connection {
             Output::EncryptFirst => self.machine.encrypt_first(now.mono),
             Output::Broken(error) => self.machine.broken(now.mono, error, dice, facts.offline),
             Output::Alive => {
+                // A broker inside this package answers without a byte.
+                self.machine.heard(now.mono, self.machine.generation());
                 if let Some(closing) = &mut self.watchers.closing {
                     closing.echo = false;
                 }

@@ -2,6 +2,7 @@
 
 mod api;
 mod app;
+mod clocks;
 mod consuming;
 mod faults;
 mod feeds;
