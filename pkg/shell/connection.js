@@ -19,6 +19,8 @@ import { read } from './table.js';
 /** @import * as Api from '../index.js' */
 
 const NONE = 0xffffffff;
+/** States that mean that something does not work. */
+const BAD = new Set(['disconnected', 'reconnecting', 'slow_consumer', 'produce_failed']);
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation */
 
@@ -420,7 +422,7 @@ export class Connection extends Unoffered {
   /** @returns {AsyncIterable<Api.Status> & { readonly dropped: number }} */
   status() {
     /** @type {Feed<Api.Status>} */
-    const feed = new Feed(this._instance.feedEntries, () => this.#statuses.delete(feed));
+    const feed = new Feed(this._instance.feedEntries, () => this.#statuses.delete(feed), () => this._log('warn', 'entries_dropped', { of: 'status' }));
     if (this.#over || this.#closePromise && !this._instance.connections.has(this)) feed.end();
     else this.#statuses.add(feed);
     return feed;
@@ -432,7 +434,7 @@ export class Connection extends Unoffered {
     const feed = new Feed(this._instance.feedEntries, () => {
       this.#taps.delete(feed);
       if (this.#taps.size === 0 && !this.#over) this._do((engine) => engine.tap(false));
-    });
+    }, () => this._log('warn', 'entries_dropped', { of: 'tap' }));
     if (this.#over) {
       feed.end();
       return feed;
@@ -593,7 +595,7 @@ export class Connection extends Unoffered {
       this.#connecting?.resolve();
       this.#connecting = undefined;
     }
-    this._log(status.type === 'connected' ? 'info' : 'warn', status.type, status);
+    this._log(BAD.has(status.type) || status.reason ? 'warn' : 'info', status.type, status);
     for (const feed of this.#statuses) feed.push(status);
   }
 

@@ -12,8 +12,10 @@ export class Feed {
   /**
    * @param {number} most
    * @param {() => void} leave called when nobody reads any more
+   * @param {() => void} [slow] called when the first entry is dropped
    */
-  constructor(most, leave) {
+  constructor(most, leave, slow) {
+    this.slow = slow;
     this.most = most;
     this.leave = leave;
   }
@@ -26,7 +28,7 @@ export class Feed {
     this.#entries.push(entry);
     if (this.#entries.length > this.most) {
       this.#entries.shift();
-      this.dropped++;
+      if (this.dropped++ === 0) this.slow?.();
     }
   }
 

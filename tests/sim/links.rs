@@ -4,6 +4,7 @@ use crate::app::{App, Outcome, json_reader};
 use crate::server::{Door, Server};
 use serde_json::json;
 use stationmaster::base::error::{Error, Kind};
+use stationmaster::base::secret::Secret;
 use stationmaster::base::time::{Millis, Now, Time};
 use stationmaster::client::producer::Message;
 use stationmaster::link::session::Login;
@@ -276,6 +277,54 @@ fn without_reconnect_the_first_loss_is_the_end() {
     assert_eq!(error.kind, Kind::ConnectionLost);
     let refused = app.driver.ops().err().expect("nothing can be begun");
     assert_eq!(refused.kind, Kind::ConnectionLost);
+}
+
+#[test]
+fn a_seed_is_kept_no_longer_than_it_is_of_use() {
+    let seed = || Some(Secret::new("SUAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YALCA".into()));
+    let held = |app: &App| app.call(|core, _| core.login.has_key());
+    // Asked for before every dial: it goes when the link is up.
+    let world = world();
+    serve(&world, "ws://a");
+    let app = App::connect_asking(&world, options(json!("ws://a")), true);
+    app.answer(Ok(Login { seed: seed(), ..Login::default() }));
+    assert!(held(&app));
+    connected(&world, &app);
+    assert!(!held(&app));
+    // Given once: it is needed for the next dial, and goes with the connection.
+    let mut options = options(json!("ws://a"));
+    options["nkeySeed"] = json!(seed().unwrap().reveal());
+    let app = App::connect(&world, options);
+    connected(&world, &app);
+    world.cut(&app.runtime);
+    connected(&world, &app);
+    assert!(held(&app));
+    app.close();
+    assert!(world.wait(Millis(2_000), || app.log.borrow().over.is_some()));
+    assert!(!held(&app));
+}
+
+#[test]
+fn credentials_that_are_refused_again_and_again_are_not_asked_for_for_ever() {
+    let world = world();
+    let server = serve(&world, "ws://a");
+    let mut options = options(json!("ws://a"));
+    options["maxReconnect"] = json!(5);
+    let app = App::connect_asking(&world, options, true);
+    app.answer(Ok(Login::default()));
+    connected(&world, &app);
+    let over = world.wait(Millis(600_000), || {
+        let asked = app.log.borrow().asked.len();
+        if app.log.borrow().connected as usize == asked {
+            server.borrow_mut().say_to_all(b"-ERR 'User Authentication Expired'\r\n");
+        } else {
+            app.answer(Ok(Login::default()));
+        }
+        app.log.borrow().over.is_some()
+    });
+    assert!(over, "it was asked {} times", app.log.borrow().asked.len());
+    assert_eq!(app.log.borrow().over.clone().unwrap().unwrap().kind, Kind::AuthFailed);
+    assert!(app.log.borrow().asked.len() <= 7, "asked {} times", app.log.borrow().asked.len());
 }
 
 #[test]

@@ -141,6 +141,14 @@ impl Server {
         self.flush();
     }
 
+    /// Say this to every client; it leaves with the next word to anybody.
+    pub fn say_to_all(&mut self, text: &[u8]) {
+        for client in self.clients.values_mut() {
+            client.out.extend_from_slice(text);
+        }
+        self.flush();
+    }
+
     /// It is about to go, and says so.
     pub fn announce_leaving(&mut self) {
         let info = self.info(true);

@@ -54,3 +54,21 @@ pub fn lacks(server: &ServerFacts) -> Vec<Lack> {
     }
     lacks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_server_lacks_what_came_later() {
+        let lacking = |level| {
+            let server = ServerFacts { level, ..ServerFacts::default() };
+            let lacks = lacks(&server);
+            assert!(lacks.iter().all(|lack| !lack.why.is_empty()));
+            ["expiration", "delayed_produce"].map(|name| lacks.iter().any(|lack| lack.feature == name))
+        };
+        assert_eq!(lacking(0), [true, true], "2.10");
+        assert_eq!(lacking(info::LEVEL_TTL), [false, true], "2.11");
+        assert_eq!(lacking(info::LEVEL_SCHEDULES), [false, false], "2.12");
+    }
+}

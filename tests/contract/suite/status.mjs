@@ -92,8 +92,9 @@ row('several readers of tap see the same, one that leaves does not disturb the o
   t.equal(first.some(has('two')), false, 'the first has left');
 });
 
-row('a slow reader of tap keeps 1,000 frames: the oldest go, and are counted', async (t) => {
-  const { connection, station } = await t.setup();
+row('a slow reader of tap keeps 1,000 frames: the oldest go, are counted, and the logger hears of it', async (t) => {
+  const entries = [];
+  const { connection, station } = await t.setup(undefined, { logger: (entry) => { entries.push(entry); } });
   const frames = connection.tap();
   await t.elapse(50);
   await t.fill(station, 1500, (index) => `frame ${index}`);
@@ -102,6 +103,7 @@ row('a slow reader of tap keeps 1,000 frames: the oldest go, and are counted', a
   for await (const frame of frames) seen.push(frame);
   t.equal(seen.length, 1000, 'frames that were kept');
   t.ok(frames.dropped >= 500, `dropped: ${frames.dropped}`);
+  t.deepEqual(entries.filter((entry) => entry.event === 'entries_dropped'), [{ level: 'warn', event: 'entries_dropped', detail: { of: 'tap' } }], 'log entries');
 });
 
 row('tap ends with the connection', async (t) => {
@@ -126,6 +128,7 @@ row('the logger hears of the connection and of acks that came to nothing, each a
   const events = entries.map((entry) => entry.event);
   t.ok(events.includes('connected') && events.includes('closed'), `events ${t.show(events)}`);
   for (const entry of entries) t.ok(['debug', 'info', 'warn', 'error'].includes(entry.level), `level ${t.show(entry.level)}`);
+  t.equal(entries.find((entry) => entry.event === 'closed').level, 'info', 'level of an end that was asked for');
   const failed = entries.find((entry) => entry.event === 'settle_failed');
   t.ok(failed, `no entry about the ack: ${t.show(events)}`);
   t.equal(failed.level, 'warn', 'level');
