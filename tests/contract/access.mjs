@@ -3,6 +3,8 @@
 //
 //   node tests/contract/access.mjs --runtime node|chromium [--only TEXT]
 
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { freePorts, startNats } from '../../scripts/lib/servers.mjs';
 import { newKey, newOperator } from './access/keys.mjs';
 import { handedOver, options, run } from './host.mjs';
@@ -28,6 +30,12 @@ const control = {
   async operator() {
     const operator = await newOperator();
     return { operator: operators.push(operator) - 1, lines: operator.lines, accountJwt: operator.accountJwt };
+  },
+  /** Whether a text stands anywhere in the wasm's memory; undefined where the package runs in a page. */
+  async holds(text) {
+    if (values.runtime !== 'node') return undefined;
+    const { wasmMemory } = await import(pathToFileURL(join(values.package, 'wasm', 'stationmaster.js')).href);
+    return Buffer.from(wasmMemory().buffer).includes(text);
   },
   user: (operator, given) => operators[operator].user(given),
 };

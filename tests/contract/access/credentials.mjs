@@ -183,6 +183,22 @@ row('no secret is to be seen: not in frames, log entries, states or errors', wai
   hidden(t, watch, seed, jwt.split('.')[2]);
 });
 
+row('what the wasm held of a seed is overwritten', async (t) => {
+  const { url, user } = await operated(t);
+  const holds = async (seed) => [await t.control('holds', seed), await t.control('holds', seed.slice(8, 40))];
+  for (const kind of ['given', 'creds', 'asked']) {
+    const { jwt, seed, creds } = await user();
+    const options = { given: { jwt, nkeySeed: seed }, creds: { creds }, asked: { credentials: () => ({ jwt, nkeySeed: seed }) } };
+    const connection = await t.connect({ url, ...options[kind] });
+    await works(t, connection);
+    // What was given once is needed for the next dial; what is asked for before every dial is not.
+    if (kind === 'asked') t.ok(!(await holds(seed)).includes(true), 'it is there while the link is up');
+    await connection.close();
+    await t.elapse(20);
+    t.ok(!(await holds(seed)).includes(true), `${kind}: it is there after close`);
+  }
+});
+
 for (const [what, extra, given] of [
   ['password', 'authorization { timeout: 10, user: app, password: "s3cret-s3cret" }', { username: 'app', password: 's3cret-s3cret' }],
   ['token', 'authorization { timeout: 10, token: "t0ken-t0ken-t0ken" }', { connectionToken: 't0ken-t0ken-t0ken' }],
