@@ -191,6 +191,7 @@ row('what the wasm held of a seed is overwritten', async (t) => {
     const options = { given: { jwt, nkeySeed: seed }, creds: { creds }, asked: { credentials: () => ({ jwt, nkeySeed: seed }) } };
     const connection = await t.connect({ url, ...options[kind] });
     await works(t, connection);
+    if (kind === 'given') t.ok((await holds(seed))[0] !== false, 'the look itself finds nothing');
     // What was given once is needed for the next dial; what is asked for before every dial is not.
     if (kind === 'asked') t.ok(!(await holds(seed)).includes(true), 'it is there while the link is up');
     await connection.close();
