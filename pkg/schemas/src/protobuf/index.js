@@ -21,8 +21,7 @@ export const engine = {
   compile(definition, extra = {}) {
     const given = extra.descriptor || (typeof definition === 'string' ? undefined : definition);
     const set = given ? setBytes(given) : fromText(definition);
-    const { registry, file } = set ? fromSet(set) : build(create(FileDescriptorProtoSchema, parseProto(definition)), () => undefined);
-    const desc = messageOf(registry, file, extra.message);
+    const { registry, desc } = set ? fromSet(set, extra.message) : pick(build(create(FileDescriptorProtoSchema, parseProto(definition)), () => undefined), extra.message);
     return schema({ type: 'protobuf', message: desc.typeName, read: (bytes) => read(desc, registry, bytes), write: (value) => write(desc, registry, value) });
   },
 };
@@ -81,8 +80,8 @@ function setBytes(given) {
   }
 }
 
-/** @param {Uint8Array} bytes */
-function fromSet(bytes) {
+/** @param {Uint8Array} bytes @param {string} [message] */
+function fromSet(bytes, message) {
   let set;
   try {
     new Wire(bytes).check(FileDescriptorSetSchema);
@@ -90,11 +89,12 @@ function fromSet(bytes) {
   } catch {
     throw refused('', 'a FileDescriptorSet', `${bytes.length} bytes that are none`);
   }
-  // The first one, but for sets that begin with what it imports.
+  // The first one, but for sets that begin with what it imports; others count when they have the message that is asked for.
   const imported = new Set(set.file.flatMap(({ dependency }) => dependency));
-  const first = set.file.find(({ name }) => !imported.has(name));
+  const files = set.file.filter(({ name }) => !imported.has(name)).map((proto) => build(proto, (name) => set.file.find((file) => file.name === name)));
+  const [first] = files;
   if (!first) throw refused('', 'a FileDescriptorSet with a file', 'none');
-  return build(first, (name) => set.file.find((file) => file.name === name));
+  return pick(files.find((built) => message && find(built, message)) ?? first, message);
 }
 
 /** @param {FileDescriptorProto} proto @param {(name: string) => FileDescriptorProto | undefined} find */
@@ -108,13 +108,20 @@ function build(proto, find) {
   }
 }
 
-/** By its short or its full name, else the first of the file. @param {FileRegistry} registry @param {DescFile} file @param {string} [name] */
-function messageOf(registry, file, name) {
+/** @typedef {{ registry: FileRegistry, file: DescFile }} Built */
+
+/** By its short or its full name. @param {Built} built @param {string} name */
+function find({ registry, file }, name) {
+  const { package: scope } = file.proto;
+  return registry.getMessage(scope === '' ? name : `${scope}.${name}`) ?? registry.getMessage(name.replace(/^\./, ''));
+}
+
+/** The message that is asked for, else the first of the file. @param {Built} built @param {string} [name] */
+function pick(built, name) {
+  const { registry, file } = built;
   const [first] = file.messages;
   if (!first) throw refused('', 'a message', 'a file without one');
-  if (!name) return first;
-  const { package: scope } = file.proto;
-  const found = registry.getMessage(scope === '' ? name : `${scope}.${name}`) ?? registry.getMessage(name.replace(/^\./, ''));
-  if (!found) throw refused('', `one of ${file.messages.slice(0, 10).map(({ name }) => name).join(', ')}`, name);
-  return found;
+  const desc = name ? find(built, name) : first;
+  if (!desc) throw refused('', `one of ${file.messages.slice(0, 10).map(({ name }) => name).join(', ')}`, name);
+  return { registry, desc };
 }

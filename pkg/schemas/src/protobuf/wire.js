@@ -46,7 +46,7 @@ function entryOf(field) {
   let table = tables.get(field);
   if (!table) {
     const key = { name: 'key', number: 1, fieldKind: 'scalar', scalar: field.mapKey, utf8Validation: field.utf8Validation };
-    const value = { name: 'value', number: 2, fieldKind: field.mapKind, scalar: field.scalar, enum: field.enum, message: field.message, utf8Validation: field.utf8Validation };
+    const value = { ofMap: true, name: 'value', number: 2, fieldKind: field.mapKind, scalar: field.scalar, enum: field.enum, message: field.message, utf8Validation: field.utf8Validation };
     tables.set(field, table = new Map([[1, /** @type {any} */ (key)], [2, /** @type {any} */ (value)]]));
   }
   return table;
@@ -57,10 +57,31 @@ function innerOf(field) {
   return field.fieldKind === 'map' ? entryOf(field) : field.message && fieldsOf(field.message);
 }
 
+/** @type {WeakMap<object, Set<number>>} */
+const values = new WeakMap();
+
+/** What a repeated closed enum can hold; the library looks at single ones only. @param {DescField} field */
+function strict(field) {
+  if (!field.enum || field.enum.open || (field.fieldKind !== 'list' && !(/** @type {any} */ (field).ofMap))) return undefined;
+  let numbers = values.get(field.enum);
+  if (!numbers) values.set(field.enum, numbers = new Set(field.enum.values.map(({ number }) => number)));
+  return numbers;
+}
+
+/** The low 32 bits of a varint. @param {Uint8Array} bytes @param {number} at */
+function int32(bytes, at) {
+  let value = 0;
+  for (let shift = 0; ; shift += 7, at++) {
+    const byte = /** @type {number} */ (bytes[at]);
+    if (shift < 32) value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return value;
+  }
+}
+
 export class Wire {
   /** @type {Violation[]} */
   violations = [];
-  /** A known field came with another wire type: it counts as unknown. */
+  /** A known field came with another wire type, or several values of a closed enum with one it does not have: they count as unknown. */
   mismatched = false;
   #at = 0;
   /** @type {string[]} */
@@ -178,11 +199,11 @@ export class Wire {
   #field(field, type, end, depth) {
     const wire = wireOf(field);
     if (type !== wire) {
-      if (type === BYTES && field.fieldKind === 'list' && (wire === VARINT || wire === FIXED32 || wire === FIXED64)) return this.#packed(wire, this.#length(end));
+      if (type === BYTES && field.fieldKind === 'list' && (wire === VARINT || wire === FIXED32 || wire === FIXED64)) return this.#packed(field, wire, this.#length(end));
       this.mismatched = true;
       return this.#skip(type, field.number, end, depth + 1);
     }
-    if (wire === VARINT) return this.#varint(end);
+    if (wire === VARINT) return this.#scalar(field, end);
     if (wire !== BYTES && wire !== GROUP) return this.#fixed(/** @type {number} */ (wire), end);
     const inner = innerOf(field);
     if (wire === GROUP) return this.#message(/** @type {Table} */ (inner), end, depth + 1, field.number);
@@ -193,10 +214,17 @@ export class Wire {
     return undefined;
   }
 
-  /** @param {number} wire @param {number} end */
-  #packed(wire, end) {
+  /** @param {DescField} field @param {number} end */
+  #scalar(field, end) {
+    const start = this.#at;
+    this.#varint(end);
+    if (strict(field) && !strict(field)?.has(int32(this.#bytes, start))) this.mismatched = true;
+  }
+
+  /** @param {DescField} field @param {number} wire @param {number} end */
+  #packed(field, wire, end) {
     while (this.#at < end) {
-      if (wire === VARINT) this.#varint(end);
+      if (wire === VARINT) this.#scalar(field, end);
       else this.#fixed(wire, end);
     }
   }
@@ -222,11 +250,27 @@ export function without(desc, bytes) {
 
 class Cleaner {
   #at = 0;
+  /** The value of the map's entry that is being read. */
+  #dropped = false;
   #bytes;
 
   /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.#bytes = bytes;
+  }
+
+  /** The packed values that an enum has, from where their length stands to here. @param {Set<number>} numbers @param {number} from */
+  #known(numbers, from) {
+    const end = this.#at;
+    this.#at = from;
+    this.#number();
+    const out = [];
+    while (this.#at < end) {
+      const start = this.#at;
+      this.#number();
+      if (numbers.has(int32(this.#bytes, start))) out.push(...this.#bytes.subarray(start, this.#at));
+    }
+    return out;
   }
 
   #number() {
@@ -241,7 +285,7 @@ class Cleaner {
   /** @param {number} type @param {number} number */
   #skip(type, number) {
     if (type === VARINT) this.#number();
-    else if (type === BYTES) this.#at += this.#number();
+    else if (type === BYTES) this.#at = this.#number() + this.#at;
     else if (type === FIXED32) this.#at += 4;
     else if (type === FIXED64) this.#at += 8;
     else for (let tag = this.#number(); tag !== number * 8 + END; tag = this.#number()) this.#skip(tag % 8, Math.floor(tag / 8));
@@ -264,6 +308,11 @@ class Cleaner {
       if (inner && type === wire) {
         const after = type === GROUP ? end : this.#number() + this.#at;
         const body = this.message(inner, after, type === GROUP ? number : undefined);
+        // An entry of a map whose value is none of its enum is unknown as a whole.
+        if (this.#dropped && field.fieldKind === 'map') {
+          this.#dropped = false;
+          continue;
+        }
         for (let at = start; at < afterTag; at++) out.push(/** @type {number} */ (this.#bytes[at]));
         if (type === BYTES) out.push(...varint(body.length));
         for (const byte of body) out.push(byte);
@@ -272,6 +321,17 @@ class Cleaner {
       }
       this.#skip(type, number);
       if (field && type !== wire && !packed) continue;
+      const numbers = field && strict(field);
+      if (field && numbers && type === BYTES) {
+        const kept = this.#known(numbers, afterTag);
+        out.push(...this.#bytes.subarray(start, afterTag), ...varint(kept.length));
+        for (const byte of kept) out.push(byte);
+        continue;
+      }
+      if (field && numbers && !numbers.has(int32(this.#bytes, afterTag))) {
+        this.#dropped = /** @type {any} */ (field).ofMap === true;
+        continue;
+      }
       for (let at = start; at < this.#at; at++) out.push(/** @type {number} */ (this.#bytes[at]));
     }
     return out;
