@@ -45,6 +45,8 @@ const packageStages = [
   { name: 'typings', budget: 45, command: node('tests/package/typings.mjs', '--tarball', tarball()) },
   { name: 'console', budget: 60, command: node('tests/console/run.mjs', packed) },
   { name: 'demo', budget: 30, command: node('scripts/demo.mjs'), env: { CI: '1' }, count: countDemo },
+  { name: 'schemas node', budget: 15, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'node') },
+  { name: 'schemas chromium', budget: 20, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'chromium') },
   { name: 'size', budget: 10, command: node('scripts/size.mjs', '--growth') },
 ];
 /** Two cores: one lane compiles, this many of the others mostly wait for servers and clocks. */

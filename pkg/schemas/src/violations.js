@@ -140,6 +140,26 @@ export class Stop {
   }
 }
 
+/** @param {unknown} error */
+function isStackEnd(error) {
+  // Firefox has an error of its own for it.
+  return (error instanceof RangeError && /stack|recursion/i.test(error.message)) || /** @type {any} */ (error)?.name === 'InternalError';
+}
+
+/**
+ * Compiles; thousands of brackets end the stack before any limit counts them.
+ * @template T
+ * @param {() => T} compile
+ */
+export function compiled(compile) {
+  try {
+    return compile();
+  } catch (error) {
+    if (isStackEnd(error)) throw refused('', 'a schema that is not nested so deeply');
+    throw error;
+  }
+}
+
 /**
  * The limits are meant to be met first; should the stack end before, that is a violation as well.
  * @param {() => Outcome} run
@@ -150,9 +170,7 @@ function guarded(run) {
     return run();
   } catch (error) {
     if (error instanceof Stop) return { violations: [error.violation] };
-    if (error instanceof RangeError && /stack|recursion/i.test(error.message)) return { violations: [violation('', 'a message that is not nested so deeply')] };
-    // Firefox has an error of its own for it.
-    if (/** @type {any} */ (error)?.name === 'InternalError') return { violations: [violation('', 'a message that is not nested so deeply')] };
+    if (isStackEnd(error)) return { violations: [violation('', 'a message that is not nested so deeply')] };
     throw error;
   }
 }

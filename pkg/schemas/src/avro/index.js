@@ -1,6 +1,6 @@
 // The Avro engine: messages are JSON text, checked against an Avro schema. No Avro binary is read or written.
 
-import { SchemaError, refused, schema } from '../violations.js';
+import { SchemaError, compiled, schema } from '../violations.js';
 import { parse, readJson, writeJson } from '../text.js';
 import { Check } from './check.js';
 import { Definition } from './definition.js';
@@ -11,19 +11,11 @@ import { Definition } from './definition.js';
 export const engine = {
   type: 'avro',
   compile(text) {
-    const json = parse(text);
     const definition = new Definition();
-    let root;
-    try {
-      root = definition.type(json, '', []);
-    } catch (error) {
-      // Thousands of brackets, before any limit counts them.
-      if (error instanceof RangeError) throw refused('', 'a schema that is not nested so deeply');
-      throw error;
-    }
+    const root = compiled(() => definition.type(parse(text), '', []));
     for (const { type, value, at } of definition.defaults) {
       const check = new Check(text.length, at);
-      check.check(type, value);
+      compiled(() => check.check(type, value));
       if (check.violations.length > 0) throw new SchemaError('definition', check.violations);
     }
     /** @param {unknown} value @param {number} size */

@@ -3,7 +3,7 @@
 
 import { buildASTSchema, parse, print, validate, validateSchema } from 'graphql';
 import { validateSDL } from 'graphql/validation/validate.mjs';
-import { MAX_VIOLATIONS, SchemaError, bytesOfText, lineColumn, schema, show, utf8, violation } from '../violations.js';
+import { MAX_VIOLATIONS, SchemaError, bytesOfText, compiled, lineColumn, schema, show, utf8, violation } from '../violations.js';
 
 /** @import { DocumentNode, GraphQLError } from 'graphql' */
 /** @import { Engine, Violation } from '../../index.js' */
@@ -20,13 +20,7 @@ const MAX_DEPTH = 200;
 export const engine = {
   type: 'graphql',
   compile(definition) {
-    const document = parsed(definition, MAX_DEFINITION_TOKENS, 'a schema in GraphQL');
-    if (Array.isArray(document)) throw new SchemaError('definition', document);
-    let wrong = validateSDL(document);
-    const built = wrong.length === 0 ? buildASTSchema(document, { assumeValidSDL: true }) : undefined;
-    if (built) wrong = validateSchema(built);
-    if (!built || wrong.length > 0) throw new SchemaError('definition', listed(wrong, 'a valid schema'));
-
+    const built = compiled(() => build(definition));
     /** @param {Uint8Array} bytes @returns {Outcome} */
     const read = (bytes) => {
       const text = utf8(bytes);
@@ -50,6 +44,19 @@ export const engine = {
     return schema({ type: 'graphql', read, write });
   },
 };
+
+/** @param {string} definition */
+function build(definition) {
+  const document = parsed(definition, MAX_DEFINITION_TOKENS, 'a schema in GraphQL');
+  if (Array.isArray(document)) throw new SchemaError('definition', document);
+  let wrong = validateSDL(document);
+  if (wrong.length === 0) {
+    const built = buildASTSchema(document, { assumeValidSDL: true });
+    wrong = validateSchema(built);
+    if (wrong.length === 0) return built;
+  }
+  throw new SchemaError('definition', listed(wrong, 'a valid schema'));
+}
 
 /** @param {string} text @param {number} maxTokens @param {string} expected @returns {DocumentNode | Violation[]} */
 function parsed(text, maxTokens, expected) {

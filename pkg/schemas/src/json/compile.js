@@ -48,14 +48,19 @@ export class Run {
 
   /** @param {string} expected @param {unknown} [found] @returns {false} */
   fail(expected, found) {
-    if (this.quiet === 0 && this.violations.length < MAX_VIOLATIONS) this.violations.push(violation(pointer(this.path), expected, show(found)));
+    if (this.quiet === 0) this.#add(violation(pointer(this.path), expected, show(found)));
     return false;
   }
 
   /** The same for something that ought to stand below. @param {string | number} key @param {string} expected @returns {false} */
   missing(key, expected) {
-    if (this.quiet === 0 && this.violations.length < MAX_VIOLATIONS) this.violations.push(violation(pointer([...this.path, key]), expected));
+    if (this.quiet === 0) this.#add(violation(pointer([...this.path, key]), expected));
     return false;
+  }
+
+  /** Schemas that share parts would say the same again. @param {Violation} found */
+  #add(found) {
+    if (this.violations.length < MAX_VIOLATIONS && !this.violations.some(({ path, expected }) => path === found.path && expected === found.expected)) this.violations.push(found);
   }
 
   /** Nothing more to find out: the verdict stands and the list is full, or nobody reads it. */

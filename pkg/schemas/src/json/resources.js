@@ -34,6 +34,11 @@ export class Resources {
     return this.#add(root, NOWHERE, dialect, true);
   }
 
+  /** Embedded resources that are written in another draft than the document. @param {Resource} document */
+  foreign(document) {
+    return [...new Set(this.#places.values())].filter((resource) => resource.dialect !== document.dialect);
+  }
+
   /** The resource that a schema belongs to. @param {object} node */
   of(node) {
     return /** @type {Resource} */ (this.#places.get(node));

@@ -3,7 +3,7 @@
 
 import { create, createFileRegistry, fromBinary, fromJson, toBinary, toJson } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { SchemaError, refused, schema, show, violation } from '../violations.js';
+import { SchemaError, compiled, refused, schema, show, violation } from '../violations.js';
 import { fields } from './fallback.js';
 import { parseProto } from './linker.js';
 import { Finder, plain } from './objects.js';
@@ -12,19 +12,24 @@ import { Wire, without } from './wire.js';
 
 /** @import { DescFile, DescMessage, FileRegistry } from '@bufbuild/protobuf' */
 /** @import { FileDescriptorProto } from '@bufbuild/protobuf/wkt' */
-/** @import { Engine } from '../../index.js' */
+/** @import { Engine, Extra } from '../../index.js' */
 /** @import { Outcome } from '../violations.js' */
 
 /** @type {Engine} */
 export const engine = {
   type: 'protobuf',
   compile(definition, extra = {}) {
-    const given = extra.descriptor || (typeof definition === 'string' ? undefined : definition);
-    const set = given ? setBytes(given) : fromText(definition);
-    const { registry, desc } = set ? fromSet(set, extra.message) : pick(build(create(FileDescriptorProtoSchema, parseProto(definition)), () => undefined), extra.message);
+    const { registry, desc } = compiled(() => pickFrom(definition, extra));
     return schema({ type: 'protobuf', message: desc.typeName, read: (bytes) => read(desc, registry, bytes), write: (value) => write(desc, registry, value) });
   },
 };
+
+/** @param {string} definition @param {Extra} extra */
+function pickFrom(definition, extra) {
+  const given = extra.descriptor || (typeof definition === 'string' ? undefined : definition);
+  const set = given ? setBytes(given) : fromText(definition);
+  return set ? fromSet(set, extra.message) : pick(build(create(FileDescriptorProtoSchema, parseProto(definition)), () => undefined), extra.message);
+}
 
 /** @param {DescMessage} desc @param {FileRegistry} registry @param {Uint8Array} bytes @returns {Outcome} */
 function read(desc, registry, bytes) {
