@@ -94,7 +94,7 @@ function fitting(schema, payload, expected) {
     if (!(bytes instanceof Uint8Array)) return `it was not encoded: ${JSON.stringify(bytes)}`;
     if (way instanceof Uint8Array && bytes !== way) return 'bytes were copied';
     const value = schema.decode(bytes);
-    const wanted = expected === undefined && (schema.type === 'graphql' || (schema.type !== 'protobuf' && !isMarked(payload))) ? payload : revived(expected);
+    const wanted = expected === undefined && schema.type !== 'protobuf' && !isMarked(payload) ? payload : revived(expected);
     if (wanted !== undefined && text(value) !== text(wanted)) return `decoded to ${text(value)}, not ${text(wanted)}`;
   }
   return undefined;

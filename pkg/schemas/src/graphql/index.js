@@ -1,11 +1,11 @@
 // The GraphQL engine: a message is a document that must be valid against the schema's SDL by the specification's rules. Parsing and
 // rules are graphql-js, the reference implementation; here are its limits and the shape of what it says. Runs no query.
 
-import { buildASTSchema, parse, print, validate, validateSchema } from 'graphql';
+import { GraphQLError, buildASTSchema, parse, print, specifiedRules, validate, validateSchema } from 'graphql';
 import { validateSDL } from 'graphql/validation/validate.mjs';
 import { MAX_VIOLATIONS, SchemaError, bytesOfText, compiled, lineColumn, schema, show, utf8, violation } from '../violations.js';
 
-/** @import { DocumentNode, GraphQLError } from 'graphql' */
+/** @import { DocumentNode, OperationDefinitionNode, ValidationContext } from 'graphql' */
 /** @import { Engine, Violation } from '../../index.js' */
 /** @import { Outcome } from '../violations.js' */
 
@@ -15,6 +15,18 @@ const MAX_TOKENS = 10_000;
 const MAX_DEFINITION_TOKENS = 500_000;
 /** Braces, brackets and parentheses inside each other; the parser and some rules recurse. */
 const MAX_DEPTH = 200;
+
+/**
+ * A mutation needs a schema that has some. This version of the library leaves that to execution; the specification does not.
+ * @param {ValidationContext} context
+ */
+const operationTypes = (context) => ({
+  /** @param {OperationDefinitionNode} node */
+  OperationDefinition(node) {
+    if (!context.getSchema().getRootType(node.operation)) context.reportError(new GraphQLError(`The schema has no ${node.operation} type.`, { nodes: node }));
+  },
+});
+const rules = [...specifiedRules, operationTypes];
 
 /** @type {Engine} */
 export const engine = {
@@ -27,7 +39,7 @@ export const engine = {
       if (text === undefined) return { violations: [violation('', 'GraphQL in UTF-8', 'bytes that are not UTF-8')] };
       const document = parsed(text, MAX_TOKENS, 'a document in GraphQL');
       if (Array.isArray(document)) return { violations: document };
-      return { value: text, violations: listed(validate(built, document), 'what the schema allows') };
+      return { value: text, violations: listed(validate(built, document, rules), 'what the schema allows') };
     };
     /** @param {unknown} value @returns {Outcome} */
     const write = (value) => {

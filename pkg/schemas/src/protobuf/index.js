@@ -70,9 +70,10 @@ function write(desc, registry, value) {
   return { bytes: toBinary(desc, message), violations: [] };
 }
 
-/** A definition that is a descriptor set in base64; a .proto text has a blank or a semicolon. @param {string} text */
+/** A definition that is a descriptor set in base64: one word of a kind that begins no .proto text. @param {string} text */
 function fromText(text) {
-  return text.length > 0 && /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(text) && !/\S\s+\S/.test(text) ? setBytes(text) : undefined;
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  return setBytes(text);
 }
 
 /** @param {string | Uint8Array} given */

@@ -459,7 +459,7 @@ export class Parser {
       this.name();
       for (const end of ['returns', '']) {
         this.want('(');
-        if (this.is('stream') && !this.lexer.followedBy(')') && !this.lexer.followedBy('.')) this.lexer.take();
+        this.eat('stream');
         const { at } = this.lexer.next;
         this.references.push({ field: undefined, scope, at, type: this.path(true) });
         this.want(')');
