@@ -30,6 +30,7 @@ const parts = {
   inspecting: async () => bytes((await import('./wasm/inline-inspecting.js')).default),
   reading: async () => bytes((await import('./wasm/inline-reading.js')).default),
   looking: async () => bytes((await import('./wasm/inline-looking.js')).default),
+  dead: async () => bytes((await import('./wasm/inline-dead.js')).default),
   consuming: async () => bytes((await import('./wasm/inline-consuming.js')).default),
   keys: async () => bytes((await import('./wasm/inline-keys.js')).default),
   memory: async () => bytes((await import('./wasm/inline-memory.js')).default),

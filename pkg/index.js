@@ -16,6 +16,7 @@ const parts = {
   inspecting: () => new URL('./wasm/stationmaster-inspecting.wasm', import.meta.url),
   reading: () => new URL('./wasm/stationmaster-reading.wasm', import.meta.url),
   looking: () => new URL('./wasm/stationmaster-looking.wasm', import.meta.url),
+  dead: () => new URL('./wasm/stationmaster-dead.wasm', import.meta.url),
   consuming: () => new URL('./wasm/stationmaster-consuming.wasm', import.meta.url),
   keys: () => new URL('./wasm/stationmaster-keys.wasm', import.meta.url),
   memory: () => new URL('./wasm/stationmaster-memory.wasm', import.meta.url),

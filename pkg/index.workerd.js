@@ -6,6 +6,7 @@ import schemas from './wasm/stationmaster-schemas.wasm';
 import inspecting from './wasm/stationmaster-inspecting.wasm';
 import reading from './wasm/stationmaster-reading.wasm';
 import looking from './wasm/stationmaster-looking.wasm';
+import dead from './wasm/stationmaster-dead.wasm';
 import consuming from './wasm/stationmaster-consuming.wasm';
 import keys from './wasm/stationmaster-keys.wasm';
 import memory from './wasm/stationmaster-memory.wasm';
@@ -18,7 +19,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, schemas: () => schemas, inspecting: () => inspecting, reading: () => reading, looking: () => looking, consuming: () => consuming, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, schemas: () => schemas, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, keys: () => keys, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

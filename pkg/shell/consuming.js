@@ -140,7 +140,7 @@ export class Consuming {
    * @param {number} high
    * @param {number} deliveries
    * @param {boolean} confirm
-   * @returns {number} 0 when done, else the operation
+   * @returns {number} 0 when done, -2 when the message dies, else the operation
    */
   settle(id, partition, token, reason, what, span, low, high, deliveries, confirm) {
     const connection = this.#connection;
@@ -148,7 +148,7 @@ export class Consuming {
     try {
       const length = connection._calls.scratch.token(token, reason);
       const op = connection._engine.settle(id, partition, token.length, length, what, span, low, high, deliveries, confirm);
-      if (op < 0) throw connection._failure();
+      if (op === -1) throw connection._failure();
       return op;
     } catch (error) {
       throw connection._error(error);

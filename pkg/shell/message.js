@@ -130,7 +130,8 @@ export class Message {
 
   /** @param {string} reason */
   deadLetter(reason) {
-    return this.#settle(3, NaN, String(reason), false);
+    if (typeof reason !== 'string') return quiet(Promise.reject(plain(this.#consumer._connection.broker, 'invalid_argument', 'the reason is not a string', 'Say in a few words why the message is given up; deadLetters() tells it as detail.')));
+    return this.#settle(3, NaN, reason, false);
   }
 
   /** @param {number} [ms] */
@@ -145,8 +146,32 @@ export class Message {
    * @returns {Promise<void>}
    */
   resend(station, instead, options) {
-    void [station, instead, options];
-    return quiet(Promise.reject(plain(this.#consumer._connection.broker, 'not_supported', 'resend is not offered yet', 'Produce the message again, then ack this one.')));
+    const connection = this.#consumer._connection;
+    if (this.#settled) return this.#twice();
+    const sent = import('./dead.js').then(({ resend }) => resend(connection, /** @type {any} */ (this), this.#consumer.group, station, instead, options));
+    return this.#unless(sent.then(() => {
+      this.#settled = false;
+      return this.#settle(0, NaN, '', false);
+    }));
+  }
+
+  #twice() {
+    return quiet(Promise.reject(plain(this.#consumer._connection.broker, 'invalid_argument', 'the message is settled already', 'Call one of ack, nack, delay, deadLetter or resend, once.')));
+  }
+
+  /**
+   * Settled, unless this fails.
+   * @param {Promise<void>} work
+   */
+  #unless(work) {
+    this.#settled = true;
+    return quiet(
+      work.catch((error) => {
+        this.#settled = false;
+        this.#consumer._connection._log('warn', 'settle_failed', { error });
+        throw error;
+      }),
+    );
   }
 
   /**
@@ -159,15 +184,18 @@ export class Message {
   #settle(what, span, reason, confirm) {
     const consumer = this.#consumer;
     const connection = consumer._connection;
-    if (this.#settled) {
-      return quiet(Promise.reject(plain(connection.broker, 'invalid_argument', 'the message is settled already', 'Call one of ack, nack, delay, deadLetter or resend, once.')));
-    }
+    if (this.#settled) return this.#twice();
     let op;
     try {
       op = consumer._consuming.settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
     } catch (error) {
       connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error });
       return quiet(Promise.reject(error));
+    }
+    if (op === -2) {
+      // It dies, which takes the message itself.
+      const given = what === 3 ? reason : undefined;
+      return this.#unless(connection._cold((engine) => engine.bury(consumer._id, this.partition, this.#word(6), this.#word(7), this.deliveries, this.#span(4), this.#span(0), this.data, given)));
     }
     if (what !== 4 && !consumer._autoAck) this.#settled = true;
     if (op === 0) return DONE;

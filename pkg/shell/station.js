@@ -1,13 +1,9 @@
 // A station: a name, and the connection's operations with that name filled in.
 
-import { failing } from './feed.js';
 import { later, look } from './later.js';
-import { plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */
-
-const LATER = 'It comes with a later version of this package; capabilities tells what is there.';
 
 export class Station {
   #connection;
@@ -71,8 +67,13 @@ export class Station {
     return later(async () => (await look()).browse(this.#connection, this.name, options));
   }
 
+  /** @returns {AsyncIterable<Api.DeadLetter>} */
   deadLetters() {
-    return failing(() => this.#later('deadLetters'));
+    const connection = this.#connection;
+    // Asked for now: it ends at what is the newest at the call.
+    const newest = connection._cold((engine) => engine.newestLetter(this.name));
+    newest.catch(() => {});
+    return later(async () => (await import('./dead.js')).letters(connection, this.name, await newest));
   }
 
   /** @returns {Promise<number | undefined>} */
@@ -83,10 +84,5 @@ export class Station {
   /** @returns {Promise<void>} */
   destroy() {
     return this.#connection._cold((engine) => engine.destroy(this.name));
-  }
-
-  /** @param {string} what */
-  #later(what) {
-    return plain(this.#connection.broker, 'not_supported', `${what} is not offered yet`, LATER);
   }
 }

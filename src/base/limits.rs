@@ -48,6 +48,9 @@ pub const LINGER: Millis = Millis(100);
 /// Limit of one question to the broker (jetstream.md section 8.1).
 pub const REQUEST: Millis = Millis(5_000);
 
+/// How long a message that is put back waits for its receipt; the default of `ackWaitMs`.
+pub const RECEIPT: Millis = Millis(15_000);
+
 /// First pause before a message that was "not stored for now" is sent again; it doubles.
 pub const NOT_NOW_FIRST: Millis = Millis(100);
 
@@ -130,3 +133,19 @@ pub const BIND_AGAIN: Millis = Millis(5_000);
 pub const NEWS_FIRST: Millis = Millis(25);
 /// Seven pauses, which make three seconds; after them what is stored is what counts.
 pub const NEWS_LAST: Millis = Millis(1_600);
+
+/// Bytes of the text given to `deadLetter()` that are kept: a stack trace, and room for headers beside it.
+pub const REASON_MAX: usize = 4000;
+
+/// Messages whose death is being recorded at a time. One more is left alone: its ack time brings it back.
+pub const DYING_MESSAGES: u32 = 1000;
+
+/// Bytes of the same.
+pub const DYING_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How long dead letters are kept, in seconds (jetstream.md section 5.2).
+pub const DEAD_SECONDS: u64 = 604_800;
+
+/// How long the copy of a dead message is known by its id. A client that dies between the copy and its confirmation leaves
+/// the message to the next one, at most an ack time later; a group that is made anew may give up on it again.
+pub const DEAD_WINDOW: Millis = Millis(3_600_000);

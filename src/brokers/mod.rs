@@ -23,6 +23,7 @@
 )]
 
 mod absent;
+pub mod dead;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "nats")]
@@ -35,6 +36,7 @@ use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
 use crate::link::session::{Login, ServerFacts, Session};
 use crate::link::tap::{Frame, Piece};
+use dead::{Death, Letter, Revived};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -42,8 +44,7 @@ use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, Stat
 
 /// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
 /// cannot do at all stands in its own folder.
-const LATER: &[&str] =
-    &["dead_letters", "dls_station", "live", "requests", "expiration", "delayed_produce", "filters", "resend"];
+const LATER: &[&str] = &["live", "requests", "expiration", "delayed_produce", "filters"];
 const WHY_LATER: &str = "it comes with a later version of this package";
 
 /// The brokers of the contract.
@@ -208,7 +209,6 @@ impl<'a, T: 'a> Operation<'a, T> {
         Operation(Box::pin(work))
     }
 
-    #[cfg(feature = "memory")]
     fn ready(result: Done<T>) -> Operation<'a, T> {
         Operation(Box::pin(std::future::ready(result)))
     }
@@ -254,6 +254,11 @@ impl Ops {
 
     /// Create what is missing of a station; what exists is left as it is.
     pub fn station<'a>(&'a self, name: &'a str, spec: &'a StationSpec) -> Operation<'a, StationFacts> {
+        if spec.dls_station == name {
+            return Operation::ready(Err(Error::argument("a station cannot be its own dlsStation")
+                .hint("Dead letters would die there again and again; name another station.")
+                .at(name)));
+        }
         match self {
             #[cfg(feature = "memory")]
             Ops::Memory(ops, exchange) => Operation::ready(ops.station(Ops::now(exchange), name, spec)),
@@ -376,6 +381,56 @@ impl Ops {
             }
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::remove(api, facts, group, given_back)),
+        }
+    }
+
+    /// Record a death: copies, as the station's options say, then the end of its deliveries.
+    pub fn bury<'a>(&'a self, death: &'a Death) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.bury(Ops::now(exchange), death)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::dead::bury(api, death)),
+        }
+    }
+
+    /// The number of a station's newest dead letter; 0 if there has never been one.
+    pub fn newest_letter<'a>(&'a self, station: &'a str) -> Operation<'a, u64> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.newest_letter(Ops::now(exchange), station)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::dead::newest(api, station)),
+        }
+    }
+
+    /// The next dead letters with numbers from `from` to `to`; none if there are no more.
+    pub fn letters<'a>(&'a self, station: &'a str, from: u64, to: u64) -> Operation<'a, Vec<Letter>> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.letters(Ops::now(exchange), station, from, to)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::dead::letters(api, station, from, to)),
+        }
+    }
+
+    /// Put a dead letter into its station again, as a new message, and forget it.
+    pub fn revive<'a>(&'a self, station: &'a str, number: u64) -> Operation<'a, Revived> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.revive(Ops::now(exchange), station, number)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::dead::revive(api, station, number)),
+        }
+    }
+
+    /// Forget a dead letter.
+    pub fn discard<'a>(&'a self, station: &'a str, number: u64) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(ops, exchange) => Operation::ready(ops.discard(Ops::now(exchange), station, number)),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::dead::discard(api, station, number)),
         }
     }
 

@@ -45,6 +45,25 @@ pub struct StationSpec {
     pub given: Vec<&'static str>,
 }
 
+impl Default for StationSpec {
+    /// The contract's defaults: those of a station that comes along with another one.
+    fn default() -> StationSpec {
+        StationSpec {
+            retention: Retention::Age(604_800),
+            in_memory: false,
+            replicas: 1,
+            window: Millis(120_000),
+            partitions: 1,
+            poison_to_dls: true,
+            schema_failed_to_dls: true,
+            dls_station: String::new(),
+            schema: String::new(),
+            extra: Vec::new(),
+            given: Vec::new(),
+        }
+    }
+}
+
 /// What a station is.
 #[derive(Clone, Debug)]
 pub struct StationFacts {
@@ -153,8 +172,8 @@ pub struct GroupFacts {
     pub max_deliveries: u32,
     /// The group's own ack time.
     pub ack_time: Millis,
-    /// The broker itself ends deliveries beyond the limit; else the client does.
-    pub broker_counts: bool,
+    /// The broker itself ends deliveries beyond the limit and keeps the dead; else the client does.
+    pub broker_buries: bool,
 }
 
 /// A stored message, as one who only looks reads it.

@@ -66,6 +66,17 @@ struct Closing {
     echo: bool,
 }
 
+/// What became of a settle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It is done.
+    Done,
+    /// This operation ends when it is.
+    Pending(OpId),
+    /// The message dies: [`Driver::give_up`](super::driver::Driver::give_up) records it, and needs the message itself.
+    Dies,
+}
+
 /// One connection.
 pub struct Connection {
     /// Which broker.
@@ -537,13 +548,15 @@ impl Connection {
     /// Everything for closing is done, but for the last bytes.
     pub fn is_closing(&self) -> bool {
         self.watchers.closing.is_some_and(|closing| !closing.groups && !closing.echo)
+            && self.consumers.deaths.messages == 0
             && self.producers.pending().0 == 0
             && self.over.is_none()
     }
 
-    fn check_closing(&mut self, now: Now) {
+    pub(super) fn check_closing(&mut self, now: Now) {
         let Some(closing) = self.watchers.closing else { return };
-        let finished = !closing.groups && !closing.echo && self.producers.pending().0 == 0;
+        let finished =
+            !closing.groups && !closing.echo && self.consumers.deaths.messages == 0 && self.producers.pending().0 == 0;
         // What was written last still has to leave; the end of the turn sends it.
         if closing.until <= now.mono || !self.is_up() || finished && !self.outbox.is_due() {
             self.machine.close();

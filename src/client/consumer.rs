@@ -5,6 +5,7 @@
 //! Knows no broker and no promise.
 
 use super::context::Context;
+use super::dying::{Deaths, Dying};
 use super::member::{Consumer, Feed, Fetch, Held, Mode, Stage, recycle};
 use super::turn::{ConsumerId, Delivered, MsgId, OpId, Row};
 use crate::base::error::{Error, Kind};
@@ -13,7 +14,7 @@ use crate::base::time::{Millis, Time, earliest};
 use crate::brokers::terms::{GroupFacts, GroupSpec};
 use crate::link::session::{Arrival, FeedId, Source, Span, Verdict, WaitId};
 use crate::link::waits::Waits;
-use crate::policy::redelivery::{self, Arriving};
+use crate::policy::redelivery::{self, Arriving, Cause};
 use std::collections::VecDeque;
 
 /// What a consumer was made with.
@@ -99,6 +100,8 @@ pub struct Settle<'a> {
 /// How far a settle got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Settled {
+    /// It dies: [`Driver::give_up`](super::driver::Driver::give_up) records it, and needs the message itself.
+    Dies,
     /// It is on its way, or nothing had to be done.
     Done,
     /// It waits for the link.
@@ -108,8 +111,10 @@ pub enum Settled {
 }
 
 /// What has to be done outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Todo {
+    /// Record the death of a message.
+    Bury(Box<Dying>),
     /// The group of a nameless consumer has expired: make it again.
     Regroup(ConsumerId),
 }
@@ -127,6 +132,7 @@ pub struct Consumers {
     pub todo: Vec<Todo>,
     /// Messages handed over and their bytes.
     pub received: (u64, u64),
+    pub(super) deaths: Deaths,
 }
 
 impl Consumers {
@@ -137,7 +143,7 @@ impl Consumers {
         self.consumers.push(Some(Consumer {
             spec,
             stage: Stage::Opening,
-            broker_counts: false,
+            broker_buries: false,
             feeds: Vec::new(),
             mode: Mode::Idle,
             scope: Scope::All,
@@ -231,7 +237,7 @@ impl Consumers {
     pub fn opened(&mut self, ctx: &mut Context<'_>, id: ConsumerId, facts: GroupFacts) {
         let Ok(consumer) = self.live(id) else { return };
         consumer.stage = Stage::Open;
-        consumer.broker_counts = facts.broker_counts;
+        consumer.broker_buries = facts.broker_buries;
         consumer.spec.group.ack_time = facts.ack_time;
         consumer.spec.group.max_deliveries = facts.max_deliveries;
         let mut feeds = Vec::new();
@@ -310,15 +316,21 @@ impl Consumers {
         let most = consumer.spec.group.max_deliveries;
         if !auto {
             let token = slice(arrival.token);
-            if !consumer.broker_counts && redelivery::arriving(arrival.deliveries, most) == Arriving::Bury {
-                ctx.session.settle(
-                    ctx.now,
-                    ctx.out,
-                    arrival.feed,
-                    token,
-                    &Verdict::Bury("max deliveries".into()),
-                    None,
-                );
+            if !consumer.broker_buries && redelivery::arriving(arrival.deliveries, most) == Arriving::Bury {
+                let Some(feed) = consumer.feeds.get(index) else { return };
+                let dying = Dying {
+                    consumer: id,
+                    partition: feed.partition,
+                    sequence: arrival.sequence,
+                    deliveries: arrival.deliveries,
+                    cause: Cause::Deliveries,
+                    token: token.to_vec(),
+                    head: slice(arrival.head).to_vec(),
+                    data: slice(arrival.data).to_vec(),
+                };
+                self.deaths.add(dying, &mut self.todo);
+                // It was asked for and is not held: there may be room for more.
+                self.touched.push(id);
                 return;
             }
             if consumer.stopped || consumer.dormant {
@@ -595,9 +607,12 @@ impl Consumers {
         }
         let gives_back = matches!(settle.verdict, Verdict::Nack | Verdict::Delay(_));
         let dies = gives_back
-            && !consumer.broker_counts
+            && !consumer.broker_buries
             && redelivery::dies_when_given_back(settle.deliveries, consumer.spec.group.max_deliveries);
-        let verdict = if dies { Verdict::Bury("max deliveries".into()) } else { settle.verdict.clone() };
+        if dies || matches!(settle.verdict, Verdict::Bury(_)) {
+            return Ok(Settled::Dies);
+        }
+        let verdict = settle.verdict.clone();
         let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == settle.partition) else {
             return Err(closed());
         };

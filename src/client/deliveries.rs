@@ -1,8 +1,8 @@
 //! What a connection does for its consumers: gives them what arrived, and says what becomes of it.
 
-use super::connection::Connection;
+use super::connection::{Connection, Settlement};
 use super::consumer::{Settle, Settled};
-use super::turn::{ConsumerId, OpId};
+use super::turn::ConsumerId;
 use crate::base::error::Error;
 use crate::base::limits;
 use crate::base::time::Now;
@@ -55,18 +55,19 @@ impl Connection {
         self.watchers.confirms.extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
     }
 
-    /// Say what becomes of a message that was handed over. `None`: done; else the operation that ends when it is.
-    pub fn settle(&mut self, now: Now, id: ConsumerId, settle: &Settle<'_>) -> Result<Option<OpId>, Error> {
+    /// Say what becomes of a message that was handed over.
+    pub fn settle(&mut self, now: Now, id: ConsumerId, settle: &Settle<'_>) -> Result<Settlement, Error> {
         self.check_open()?;
         let op = self.next_op();
         let wait = self.waits.next_id();
         let (_, consumers, _, mut ctx) = self.parts(now);
         match consumers.settle(&mut ctx, id, settle, op, wait)? {
-            Settled::Done => Ok(None),
-            Settled::Late => Ok(Some(op)),
+            Settled::Dies => Ok(Settlement::Dies),
+            Settled::Done => Ok(Settlement::Done),
+            Settled::Late => Ok(Settlement::Pending(op)),
             Settled::Asked => {
                 self.watchers.confirms.push((wait, op, now.mono + limits::REQUEST));
-                Ok(Some(op))
+                Ok(Settlement::Pending(op))
             }
         }
     }

@@ -78,6 +78,12 @@ impl Driver {
     /// The broker's operations.
     pub fn ops(&self) -> Result<Ops, Error> {
         self.core.borrow().check_open()?;
+        self.operations()
+    }
+
+    /// The same, also while the connection closes.
+    #[inline(never)]
+    pub(super) fn operations(&self) -> Result<Ops, Error> {
         self.ops.borrow().clone().ok_or_else(|| Error::argument("the connection has been closed"))
     }
 
@@ -202,6 +208,7 @@ impl Driver {
                 Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
                 Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
                 Some(Deed::Ready(login)) => self.answer(Ok(login)),
+                Some(Deed::Do(Todo::Bury(dying))) => self.bury(*dying),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
                 Some(Deed::Look) => self.look_again(),
             }

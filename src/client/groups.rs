@@ -90,7 +90,7 @@ impl Driver {
     }
 
     async fn remove_group(&self, station: &str, group: &str, given_back: Option<u64>) -> Result<(), Error> {
-        let ops = self.ops.borrow().clone().ok_or_else(|| Error::argument("the connection has been closed"))?;
+        let ops = self.operations()?;
         match ops.find(station).await? {
             Some(facts) => ops.remove_group(&facts, group, given_back).await.map(|_| ()),
             None => Ok(()),

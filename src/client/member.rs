@@ -73,7 +73,7 @@ pub(super) enum Stage {
 pub(super) struct Consumer {
     pub(super) spec: Spec,
     pub(super) stage: Stage,
-    pub(super) broker_counts: bool,
+    pub(super) broker_buries: bool,
     pub(super) feeds: Vec<Feed>,
     pub(super) mode: Mode,
     pub(super) scope: Scope,

@@ -334,7 +334,10 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         // The rule that is right on every broker: a schema may have to move.
         check_name("schema", &schema, false)?;
     }
-    read.only_default("dlsStation", &Value::Text(String::new()), LATER)?;
+    let dls_station = read.text("dlsStation")?.unwrap_or_default().to_string();
+    if !dls_station.is_empty() {
+        check_name("dlsStation", &dls_station, broker.capitals())?;
+    }
     read.only_default("partitionKeys", &Value::Nothing, OTHER)?;
     let memory = broker == Broker::Memory;
     if memory && !read.value("extra").entries().is_empty() {
@@ -353,7 +356,7 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         partitions: read.whole("partitionsNumber", 1, 1, u64::from(limits::PARTITIONS_MAX))? as u32,
         poison_to_dls: read.flag("sendPoisonMsgToDls", true)?,
         schema_failed_to_dls: read.flag("sendSchemaFailedMsgToDls", true)?,
-        dls_station: String::new(),
+        dls_station,
         schema,
         extra: read.value("extra").entries().to_vec(),
         given: STATION.iter().copied().filter(|name| read.has(name)).collect(),

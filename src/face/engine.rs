@@ -11,6 +11,7 @@ use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::brokers;
 use crate::brokers::terms::{Done, StationFacts};
+use crate::client::connection::Settlement;
 use crate::client::consumer::Settle;
 use crate::client::driver::Driver;
 use crate::client::options;
@@ -470,7 +471,8 @@ impl Engine {
         op.0
     }
 
-    /// Settle a message whose token lies in the scratch, then the reason. Gives 0 when done, else the operation.
+    /// Settle a message whose token lies in the scratch, then the reason. Gives 0 when done, -2 if [`Engine::bury`] has to be
+    /// called since the message dies, else the operation.
     #[allow(clippy::too_many_arguments)]
     pub fn settle(
         &self,
@@ -490,7 +492,7 @@ impl Engine {
         let (Some(token), Some(reason)) = (scratch.get(..token as usize), scratch.get(token as usize..end)) else {
             return self.kept(Err(Error::new(Kind::Internal, "the scratch is too small")), |_: ()| -1);
         };
-        let settle = || -> Result<Option<OpId>, Error> {
+        let settle = || -> Result<Settlement, Error> {
             let time =
                 |name: &str, least: u64| reader::whole(name, &Value::Number(span), least, reader::SAFE).map(Millis);
             let verdict = match what {
@@ -505,7 +507,11 @@ impl Engine {
             let settle = Settle { partition, token, sequence, deliveries, verdict, confirm };
             self.driver.hot(|core, now| core.settle(now, ConsumerId(id), &settle))
         };
-        self.kept(settle(), |op| op.map_or(0, |op| op.0 as i32))
+        self.kept(settle(), |settlement| match settlement {
+            Settlement::Done => 0,
+            Settlement::Pending(op) => op.0 as i32,
+            Settlement::Dies => -2,
+        })
     }
 
     /// Create a station where it is missing: `[partitions, existed, differs]`.

@@ -4,6 +4,8 @@
 //! the public interface is the shell's, its typings are in `typings`.
 
 mod batch;
+mod dead;
+mod dying;
 mod engine;
 mod fault;
 mod look;

@@ -11,6 +11,17 @@ pub enum Arriving {
     Bury,
 }
 
+/// Why a message is dead (semantics.md section 6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It was delivered too often.
+    Deliveries,
+    /// The application gave up on it, for this reason.
+    Rejected(String),
+    /// It did not fit its schema, and what was wrong.
+    Schema(String),
+}
+
 /// Delivery number `deliveries` (from 1) of a message that may be delivered `most` times.
 pub fn arriving(deliveries: u32, most: u32) -> Arriving {
     if deliveries > most { Arriving::Bury } else { Arriving::Hand }

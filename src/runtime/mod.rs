@@ -29,6 +29,8 @@ pub enum Part {
     Keys,
     /// The registry of schemas.
     Schemas,
+    /// Dead letters.
+    Dead,
 }
 
 impl Part {
@@ -39,6 +41,7 @@ impl Part {
             Part::Memory => "memory",
             Part::Keys => "keys",
             Part::Schemas => "schemas",
+            Part::Dead => "dead",
         }
     }
 }

@@ -5,14 +5,16 @@ use serde_json::json;
 use stationmaster::base::error::Error;
 use stationmaster::base::time::Millis;
 use stationmaster::base::value::{JsonReader, Value};
-use stationmaster::client::connection::Connection;
+use stationmaster::client::connection::{Connection, Settlement};
 use stationmaster::client::consumer::{FetchSpec, Prefetch, Scope, Settle};
 use stationmaster::client::context::Context;
 use stationmaster::client::driver::Driver;
+use stationmaster::client::dying::Dying;
 use stationmaster::client::options;
 use stationmaster::client::producer::Message;
 use stationmaster::client::turn::{CallId, ConsumerId, MsgId, OpId, ProducerId, Row, Status, Turn};
 use stationmaster::link::session::{Login, Source, Verdict};
+use stationmaster::policy::redelivery::Cause;
 use stationmaster::runtime::Runtime;
 use stationmaster::runtime::sim::{SimRuntime, World};
 use std::cell::RefCell;
@@ -49,6 +51,7 @@ pub struct Taken {
     pub sequence: u64,
     pub deliveries: u32,
     pub payload: String,
+    head: Vec<u8>,
     token: Vec<u8>,
 }
 
@@ -105,6 +108,9 @@ pub struct Log {
     pub urls: Vec<String>,
     pub over: Option<Option<Error>>,
     pub room: u32,
+    /// Messages given up whose death is not recorded, and how many deaths were.
+    pub dying: u32,
+    pub dead: u32,
 }
 
 /// The application.
@@ -292,9 +298,30 @@ impl App {
         let Taken { consumer, partition, sequence, deliveries, ref token, .. } = taken;
         let settle = Settle { partition, token, sequence, deliveries, verdict, confirm };
         let said = self.call(|core, now| core.settle(now, consumer, &settle));
-        let op = said.ok().flatten()?;
+        let op = match said.ok()? {
+            Settlement::Done => return None,
+            Settlement::Pending(op) => op,
+            Settlement::Dies => {
+                self.give_up(taken, Cause::Rejected("given up".into()));
+                return None;
+            }
+        };
         self.log.borrow_mut().ops.entry(op).or_insert(None);
         Some(op)
+    }
+
+    fn give_up(&self, taken: Taken, cause: Cause) {
+        let Taken { consumer, partition, sequence, deliveries, payload, head, token } = taken;
+        let dying = Dying { consumer, partition, sequence, deliveries, cause, token, head, data: payload.into_bytes() };
+        let Ok(work) = self.driver.give_up(dying) else { return };
+        let log = self.log.clone();
+        log.borrow_mut().dying += 1;
+        self.driver.spawn(async move {
+            let result = work.await;
+            let mut log = log.borrow_mut();
+            log.dying -= 1;
+            log.dead += u32::from(result.is_ok());
+        });
     }
 
     pub fn flush(&self, producer: ProducerId) -> OpId {
@@ -400,6 +427,7 @@ impl Log {
                         sequence: message.sequence,
                         deliveries: message.deliveries,
                         payload: String::from_utf8(part(message.data).to_vec()).unwrap(),
+                        head: part(message.head).to_vec(),
                         token: part(message.token).to_vec(),
                     };
                     let reader = self.live(message.consumer, "a message");

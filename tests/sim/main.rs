@@ -4,6 +4,7 @@ mod api;
 mod app;
 mod clocks;
 mod consuming;
+mod dead;
 mod faults;
 mod feeds;
 mod inside;

@@ -73,6 +73,9 @@ pub(super) struct Cursor {
     /// Sequences that became done since somebody looked; only where `report` is set.
     finished: Vec<u64>,
     report: bool,
+    /// Delivered too often, with the number of their deliveries, since somebody looked. Held until they are done with; if
+    /// nobody can take them now, they die again when their ack time is over.
+    dying: Vec<(u64, u32)>,
 }
 
 impl Cursor {
@@ -92,6 +95,7 @@ impl Cursor {
             ready: BinaryHeap::new(),
             finished: Vec::new(),
             report,
+            dying: Vec::new(),
         }
     }
 
@@ -126,7 +130,7 @@ impl Cursor {
         self.trim(partition.first());
         while let Some(due) = self.due().filter(|due| *due <= now) {
             let Some(Reverse((_, sequence))) = self.timers.pop() else { return };
-            self.make_ready(sequence, due);
+            self.make_ready(now, sequence, due);
         }
     }
 
@@ -187,10 +191,8 @@ impl Cursor {
         if !self.is_current(sequence, delivery) {
             return;
         }
-        if delivery >= self.max_deliveries {
-            self.finish(sequence);
-        } else if after.0 == 0 {
-            self.make_ready(sequence, due);
+        if after.0 == 0 || delivery >= self.max_deliveries {
+            self.make_ready(now, sequence, due);
         } else {
             self.hold(sequence, due);
         }
@@ -219,14 +221,22 @@ impl Cursor {
         std::mem::take(&mut self.finished)
     }
 
+    /// What died since the last call, with the number of its deliveries.
+    pub fn dying(&mut self) -> Vec<(u64, u32)> {
+        std::mem::take(&mut self.dying)
+    }
+
     fn is_current(&self, sequence: u64, delivery: u32) -> bool {
         self.entry(sequence).is_some_and(|entry| entry.state != State::Done && entry.deliveries == delivery)
     }
 
     /// The time of a held message is over, or it is wanted again at once.
-    fn make_ready(&mut self, sequence: u64, due: Time) {
+    fn make_ready(&mut self, now: Time, sequence: u64, due: Time) {
         match self.entry(sequence) {
-            Some(entry) if entry.deliveries >= self.max_deliveries => self.finish(sequence),
+            Some(entry) if entry.deliveries >= self.max_deliveries => {
+                self.dying.push((sequence, entry.deliveries));
+                self.hold(sequence, now + self.ack_time);
+            }
             Some(_) => self.queue(sequence, due),
             None => {}
         }

@@ -33,6 +33,18 @@ pub(super) fn encode(draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error
     if size > MESSAGE_MAX {
         return Err(too_large("the message has, with its headers,", size, MESSAGE_MAX));
     }
+    write(draft, into);
+    Ok(u32::try_from(head).unwrap_or(u32::MAX))
+}
+
+/// A message with headers of ours, which are neither checked nor measured as an application's are; and its head's length.
+pub(super) fn copy(draft: &Draft<'_>) -> (Vec<u8>, u32) {
+    let mut message = Vec::new();
+    write(draft, &mut message);
+    (message, u32::try_from(head_size(draft)).unwrap_or(u32::MAX))
+}
+
+fn write(draft: &Draft<'_>, into: &mut Vec<u8>) {
     if draft.msg_id.is_some() || !draft.headers.is_empty() {
         let id = draft.msg_id.unwrap_or_default();
         push_length(into, id.len());
@@ -45,7 +57,6 @@ pub(super) fn encode(draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error
         }
     }
     into.extend_from_slice(draft.data);
-    Ok(u32::try_from(head).unwrap_or(u32::MAX))
 }
 
 /// The application's headers, in the order they were given.

@@ -160,6 +160,7 @@ impl Store {
             self.serve(now, *spot);
         }
         self.due = None;
+        self.bury_for_others(now);
         for (key, spot) in hungry {
             let Some(member) = self.members.get_mut(key) else { continue };
             let over = |ask: &OpenAsk| ask.end_time().is_some_and(|end| end <= now.mono);

@@ -12,9 +12,11 @@
 //! head       headers as bytes                            token      what an ack gives back
 //! look       lists, walks through what is stored, purges
 //! schemas    the registry of schemas
+//! dead       what groups gave up on
 //! ```
 
 mod cursor;
+mod dead;
 mod head;
 mod look;
 mod members;

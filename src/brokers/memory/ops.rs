@@ -7,6 +7,7 @@ use super::session::wake_all;
 use super::stations::Membership;
 use super::store::Store;
 use crate::base::time::Now;
+use crate::brokers::dead::{Death, Letter, Revived};
 use crate::brokers::terms::{
     Done, GroupFacts, GroupSpec, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk,
 };
@@ -112,6 +113,35 @@ impl Ops {
         let done = self.store.borrow_mut().drop_group(now, &station.name, group, only_if_alone);
         wake_all(&self.store);
         Ok(done)
+    }
+
+    /// Record a death.
+    pub fn bury(&self, now: Now, death: &Death) -> Done<()> {
+        let done = self.store.borrow_mut().bury(now, death);
+        wake_all(&self.store);
+        done
+    }
+
+    /// The number of a station's newest dead letter; 0 if there has never been one.
+    pub fn newest_letter(&self, now: Now, station: &str) -> Done<u64> {
+        self.store.borrow_mut().newest_letter(now, station)
+    }
+
+    /// The next dead letters with numbers from `from` to `to`; none if there are no more.
+    pub fn letters(&self, now: Now, station: &str, from: u64, to: u64) -> Done<Vec<Letter>> {
+        self.store.borrow_mut().letters(now, station, from, to)
+    }
+
+    /// Put a dead letter into its station again, and forget it.
+    pub fn revive(&self, now: Now, station: &str, number: u64) -> Done<Revived> {
+        let done = self.store.borrow_mut().revive(now, station, number);
+        wake_all(&self.store);
+        done
+    }
+
+    /// Forget a dead letter.
+    pub fn discard(&self, now: Now, station: &str, number: u64) -> Done<()> {
+        self.store.borrow_mut().discard(now, station, number)
     }
 
     /// Who shows as a member of a group; nobody if there is none.

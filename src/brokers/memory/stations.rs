@@ -3,12 +3,13 @@
 //! Knows nothing of connections and of messages on their way.
 
 use super::cursor::Cursor;
+use super::dead;
 use super::members::Member;
 use super::partition::Partition;
 use super::store::{Group, Reading, Station, Store, missing, removed, small};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
-use crate::base::time::{Millis, Now};
+use crate::base::time::Now;
 use crate::brokers::terms::{
     Done, GroupFacts, GroupSpec, Retention, Start, StationFacts, StationReport, StationSpec, no_schema,
 };
@@ -35,9 +36,10 @@ impl Store {
         if !spec.schema.is_empty() && self.schema(&spec.schema).is_none() {
             return Err(no_schema(&spec.schema).at(name));
         }
-        let facts = self.insert(now, name, spec).facts();
+        let key = self.insert(now, name, spec);
+        let facts = self.stations.get(key).map(Station::facts).ok_or_else(|| missing(name))?;
         if !spec.dls_station.is_empty() && self.find(&spec.dls_station).is_none() {
-            self.insert(now, &spec.dls_station, &defaults());
+            self.insert(now, &spec.dls_station, &StationSpec::default());
         }
         Ok(facts)
     }
@@ -164,7 +166,7 @@ impl Store {
         reading.members.iter().filter(|member| self.members.get(**member).is_some_and(Member::is_hungry)).count()
     }
 
-    fn insert(&mut self, now: Now, name: &str, spec: &StationSpec) -> &Station {
+    pub(super) fn insert(&mut self, now: Now, name: &str, spec: &StationSpec) -> usize {
         self.last_uid = self.last_uid.wrapping_add(1);
         let partitions =
             (0..spec.partitions).map(|_| Partition::new(spec.retention, spec.window, Rc::clone(&self.used)));
@@ -175,8 +177,9 @@ impl Store {
             created: now.wall,
             partitions: partitions.collect(),
             groups: Slab::new(),
+            letters: dead::letters(Rc::clone(&self.used)),
         };
-        self.stations.vacant_entry().insert(station)
+        self.stations.insert(station)
     }
 }
 
@@ -209,7 +212,7 @@ impl Group {
             feeds: feeds.collect(),
             max_deliveries: self.max_deliveries,
             ack_time: self.ack_time,
-            broker_counts: true,
+            broker_buries: true,
         }
     }
 }
@@ -278,22 +281,5 @@ fn parts(retention: Retention) -> (u8, Option<u64>) {
         Retention::Messages(value) => (1, Some(value)),
         Retention::Bytes(value) => (2, Some(value)),
         Retention::Acked => (3, None),
-    }
-}
-
-/// The contract's defaults, for a station that comes along with another one.
-fn defaults() -> StationSpec {
-    StationSpec {
-        retention: Retention::Age(604_800),
-        in_memory: false,
-        replicas: 1,
-        window: Millis(120_000),
-        partitions: 1,
-        poison_to_dls: true,
-        schema_failed_to_dls: true,
-        dls_station: String::new(),
-        schema: String::new(),
-        extra: Vec::new(),
-        given: Vec::new(),
     }
 }

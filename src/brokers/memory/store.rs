@@ -47,6 +47,8 @@ pub(super) struct Station {
     pub created: Wall,
     pub partitions: Vec<Partition>,
     pub groups: Slab<Group>,
+    /// What groups gave up on.
+    pub letters: Partition,
 }
 
 /// A consumer group.
@@ -127,6 +129,11 @@ impl Store {
             Some(route) => return Published::Lost(missing(&route.name)),
             None => return Published::Lost(missing("")),
         };
+        self.append(now, key, index, message, head)
+    }
+
+    /// The same, to a partition of a station.
+    pub(super) fn append(&mut self, now: Now, key: usize, index: usize, message: &[u8], head: u32) -> Published {
         self.prune(now, key);
         let id = message.get(..head as usize).and_then(head::id);
         if let Some(sequence) = id.and_then(|id| self.partition(key, index)?.known(now, id)) {
@@ -178,6 +185,7 @@ impl Store {
         if *verdict == Verdict::Ack {
             let finished = reading.cursor.finished();
             station.reap(index, finished);
+            self.bury_due(now, spot);
         } else {
             self.serve(now, spot);
         }
@@ -222,6 +230,7 @@ impl Store {
         }
         let finished = cursor.finished();
         station.reap(index, finished);
+        self.bury_due(now, spot);
         self.note(spot);
     }
 
@@ -230,7 +239,9 @@ impl Store {
         let Some(station) = self.stations.get_mut(spot.station as usize) else { return };
         let Some(group) = station.groups.get_mut(spot.group as usize) else { return };
         let Some(reading) = group.cursors.get_mut(spot.partition as usize) else { return };
-        if reading.members.iter().any(|member| self.members.get(*member).is_some_and(Member::is_hungry)) {
+        // Somebody may wait for what dies here in the station that it goes to.
+        let awaited = !station.spec.dls_station.is_empty();
+        if awaited || reading.members.iter().any(|member| self.members.get(*member).is_some_and(Member::is_hungry)) {
             self.due = earliest(self.due, reading.cursor.due());
         }
     }
@@ -265,6 +276,16 @@ impl Store {
             }
             station.reap(index, finished);
         }
+        station.letters.expire(now);
+        let mut group = 0;
+        let partitions = station.partitions.len();
+        while let Some(spot) = self.spot_from(key, group, 0) {
+            for partition in 0..small(partitions) {
+                self.bury_due(now, Spot { partition, ..spot });
+                self.note(Spot { partition, ..spot });
+            }
+            group = (spot.group as usize).saturating_add(1);
+        }
     }
 
     /// Tell every route and feed of a station or, with a group's number, of that group alone, that it is gone.
@@ -285,7 +306,7 @@ impl Store {
         }
     }
 
-    fn expire_all(&mut self, now: Now) {
+    pub(super) fn expire_all(&mut self, now: Now) {
         let keys: Vec<usize> = self.stations.iter().map(|(key, _)| key).collect();
         for key in keys {
             self.refresh(now, key);

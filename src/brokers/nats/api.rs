@@ -22,10 +22,17 @@ pub enum Refusal {
 }
 
 /// What to ask of JetStream.
-#[derive(Clone)]
 pub struct Api {
     exchange: Exchange,
     prefix: String,
+}
+
+impl Clone for Api {
+    // Every connection has one, also before the part that these questions are in has been loaded.
+    #[inline(always)]
+    fn clone(&self) -> Api {
+        Api { exchange: self.exchange.clone(), prefix: self.prefix.clone() }
+    }
 }
 
 impl Api {

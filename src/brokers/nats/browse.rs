@@ -46,7 +46,7 @@ pub async fn walks(api: &Api, name: &str, start: Start, partition: Option<u32>) 
 }
 
 /// The walk through everything that a stream holds.
-fn whole(place: &Place, info: &Value) -> Walk {
+pub(super) fn whole(place: &Place, info: &Value) -> Walk {
     let config = info.get("config");
     let state = |key: &str| info.get("state").get(key).whole().unwrap_or(0);
     let way = match (config.get("allow_direct").truth(), config.get("metadata").get("_nats.level")) {

@@ -39,7 +39,7 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
         feeds: Vec::new(),
         max_deliveries: spec.max_deliveries,
         ack_time: spec.ack_time,
-        broker_counts: false,
+        broker_buries: false,
     };
     for (place, pending) in asked {
         let info = match pending.answer().await {
@@ -81,8 +81,9 @@ fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -
     let limit = config.get("metadata").get("stationmaster.max_deliver").text().and_then(|text| text.parse().ok());
     let server =
         config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
-    group.broker_counts = server.is_some();
-    group.max_deliveries = limit.or(server).unwrap_or(ENDLESS);
+    // A durable of somebody else's may have a limit of its own: what is given back on its last delivery dies here all the
+    // same; what is merely not acked, the server drops without a word.
+    group.max_deliveries = limit.unwrap_or(ENDLESS).min(server.unwrap_or(ENDLESS));
     group.feeds.push(FeedSpec {
         place: place.clone(),
         group: spec.name.clone(),

@@ -61,6 +61,22 @@ pub fn push(into: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
+/// A message with headers of ours, which are not checked as an application's are: a block, then the payload, and the
+/// block's length.
+pub fn copy(draft: &Draft<'_>) -> (Vec<u8>, u32) {
+    let mut message = b"NATS/1.0\r\n".to_vec();
+    if let Some(id) = draft.msg_id {
+        push(&mut message, MSG_ID, id);
+    }
+    for (name, value) in draft.headers {
+        push(&mut message, name, value);
+    }
+    message.extend_from_slice(b"\r\n");
+    let head = u32::try_from(message.len()).unwrap_or(u32::MAX);
+    message.extend_from_slice(draft.data);
+    (message, head)
+}
+
 /// What an application sees of a block: its own headers. The broker's are left out.
 pub fn visible(head: &[u8]) -> Vec<(String, String)> {
     let own = |name: &[u8]| !name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));

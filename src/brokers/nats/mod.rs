@@ -4,7 +4,7 @@
 //! wire      bytes <-> frames             head, token, info   what stands in them
 //! session   log in, correlate, route     feed                the pulls of one feed
 //! nkey      seeds, JWTs, signatures       tap                frames for inspectors
-//! names, api, station, group             operations: sequences of questions, as async functions
+//! names, api, station, group, dead, graves  operations: sequences of questions, as async functions
 //! list, browse, page                     ... that only look: stations, and what they hold
 //! adopt                                  streams that exist already
 //! ```
@@ -14,7 +14,9 @@
 pub mod adopt;
 pub mod api;
 pub mod browse;
+pub mod dead;
 pub mod feed;
+pub mod graves;
 pub mod group;
 pub mod head;
 pub mod info;

@@ -4,12 +4,13 @@
 //! Source: jetstream.md sections 2.3 to 2.6. Knows nothing of groups and messages.
 
 use super::api::{Api, Body, Refusal};
-use super::{adopt, names};
+use super::{adopt, graves, names};
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, parse_rfc3339};
 use crate::base::value::Value;
 use crate::brokers::terms::{Done, Retention, StationFacts, StationReport, StationSpec};
 use crate::link::session::Place;
+use std::pin::Pin;
 
 /// The window of a stream that does not say.
 const WINDOW: Millis = Millis(120_000);
@@ -19,7 +20,7 @@ pub async fn find(api: &Api, name: &str) -> Done<Option<StationFacts>> {
     Ok(look(api, name).await?.map(|info| facts(name, &info, true)))
 }
 
-async fn look(api: &Api, name: &str) -> Done<Option<Value>> {
+pub(super) async fn look(api: &Api, name: &str) -> Done<Option<Value>> {
     match api.ask(&format!("STREAM.INFO.{}", names::token(name)), Vec::new()).await {
         Ok(info) => Ok(Some(info)),
         Err(refusal) if refusal.code() == 10059 => Ok(None),
@@ -29,12 +30,19 @@ async fn look(api: &Api, name: &str) -> Done<Option<Value>> {
 
 /// Create what is missing; what exists is left as it is.
 pub async fn ensure(api: &Api, name: &str, spec: &StationSpec) -> Done<StationFacts> {
+    let along = StationSpec::default();
     // Somebody faster makes the second look find it; somebody destroying meanwhile may cost another round.
     for _ in 0..4 {
         if let Some(info) = look(api, name).await? {
             let mut facts = facts(name, &info, true);
             facts.differs = adopt::differs(info.get("config"), &read_spec(&info), spec);
             return Ok(facts);
+        }
+        if !spec.dls_station.is_empty() {
+            // First, so that there is never a station whose dead have nowhere to go.
+            let along: Pin<Box<dyn Future<Output = Done<StationFacts>> + '_>> =
+                Box::pin(ensure(api, &spec.dls_station, &along));
+            along.await?;
         }
         if let Some(facts) = create(api, name, spec).await? {
             return Ok(facts);
@@ -107,6 +115,7 @@ pub async fn destroy(api: &Api, facts: &StationFacts) -> Done<()> {
     for part in parts {
         done(part.answer().await)?;
     }
+    graves::remove(api, &facts.name).await?;
     if let Some(place) = facts.places.first() {
         done(delete(place).answer().await)?;
     }
@@ -245,7 +254,7 @@ pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
 }
 
 /// The options of the contract, as the stored configuration has them.
-fn read_spec(info: &Value) -> StationSpec {
+pub(super) fn read_spec(info: &Value) -> StationSpec {
     let config = info.get("config");
     let metadata = config.get("metadata");
     let positive = |key: &str| config.get(key).whole().filter(|value| *value > 0);

@@ -17,6 +17,8 @@ import './sockets.mjs';
 import './starts.mjs';
 import './ack.mjs';
 import './redelivery.mjs';
+import './dead.mjs';
+import './resend.mjs';
 import './fetch.mjs';
 import './iterate.mjs';
 import './handler.mjs';

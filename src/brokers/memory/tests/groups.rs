@@ -117,7 +117,7 @@ fn a_later_member_joins_the_group_as_it_is() {
     let other = GroupSpec { start: Start::Sequence(1), ack_time: Millis(9), max_deliveries: 9, ..named("g") };
     let facts = rig.group("s", &other);
     assert_eq!((facts.ack_time, facts.max_deliveries, facts.feeds[0].ack_time), (Millis(1000), 3, Millis(1000)));
-    assert!(facts.broker_counts);
+    assert!(facts.broker_buries);
     let second = client.feed(&rig, &facts);
     assert_eq!(sequences(&client.take(&rig, second, 5)), [2]);
 }
