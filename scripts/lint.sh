@@ -16,5 +16,6 @@ check 'clippy' cargo clippy --quiet --all-targets -- -D warnings
 check 'clippy wasm32' cargo clippy --quiet --target wasm32-unknown-unknown --lib -- -D warnings
 [ -f pkg/index.d.ts ] || scripts/build.sh || exit 1
 check 'tsc pkg/shell' node "$TOOLS/npm/node_modules/typescript/bin/tsc" -p pkg/tsconfig.json
+check 'tsc pkg/schemas' node "$TOOLS/npm/node_modules/typescript/bin/tsc" -p pkg/schemas/tsconfig.json
 printf '%d passed, %d failed\n' $passed $failed
 [ $failed = 0 ]

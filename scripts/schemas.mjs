@@ -23,7 +23,7 @@ const packages = new Set();
 for (const type of types) {
   const { metafile } = await build({
     entryPoints: [join(source, type, 'index.js')], outfile: join(built, `${type}.js`), absWorkingDir: root,
-    bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', legalComments: 'none', metafile: true, logLevel: 'error',
+    bundle: true, minify: true, format: 'esm', platform: 'browser', target: 'es2022', legalComments: 'none', banner: { js: '// @ts-nocheck' }, metafile: true, logLevel: 'error',
     // Minified code is not worth checking, and the type checker follows every import.
     banner: { js: '// @ts-nocheck' },
     nodePaths: [libraries], define: { 'process.env.NODE_ENV': '"production"' },

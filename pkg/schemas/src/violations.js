@@ -1,7 +1,7 @@
 // What the engines have in common: violations, their limits, the error they are thrown in, and the frame around read and write.
 // Knows no type of schema.
 
-/** @import { Extra, Schema, Violation } from '../index.js' */
+/** @import { Schema, Violation } from '../index.js' */
 
 /** More would help nobody, and a hostile message could make millions. */
 export const MAX_VIOLATIONS = 100;

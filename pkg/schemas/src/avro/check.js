@@ -66,7 +66,7 @@ export class Check {
   check(type, value) {
     if (--this.#work < 0) throw new Stop(violation('', 'a message that can be checked in reasonable time against this schema'));
     const primitive = PRIMITIVES[type.kind];
-    if (primitive) return primitive(value) || this.#fail(EXPECTED[/** @type {keyof EXPECTED} */ (type.kind)], value);
+    if (primitive) return primitive(value) || this.#fail(EXPECTED[/** @type {keyof typeof EXPECTED} */ (type.kind)], value);
     if (++this.#depth > MAX_DEPTH) throw new Stop(violation(pointer(this.#path), `a message of at most ${MAX_DEPTH} levels`));
     const good = this.#complex(type, value);
     this.#depth -= 1;

@@ -7,7 +7,6 @@ import { MAX_DEPTH } from './limits.js';
 import { own } from './resources.js';
 
 /** @import { Violation } from '../../index.js' */
-/** @import { Dialect } from './dialects.js' */
 /** @import { Resource, Resources } from './resources.js' */
 
 /**

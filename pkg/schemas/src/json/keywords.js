@@ -5,7 +5,7 @@ import { canonical, equal } from './equal.js';
 import { formats } from './formats.js';
 import { isMultiple } from './numbers.js';
 
-/** @import { Builder, Node, Run, Seen } from './compile.js' */
+/** @import { Builder, Node, Run } from './compile.js' */
 
 /** @param {any} value */
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -88,12 +88,12 @@ const belowNumber = bound(number, below, (limit) => `a number below ${limit}`);
 export const keywords = [
   ['type', 4, 2020, (builder, given) => {
     const names = Array.isArray(given) ? given : [given];
-    const tests = names.map((name) => TYPES[name]);
-    if (tests.includes(undefined)) throw refused(`${builder.at}/type`, 'the name of a type', show(given));
+    const tests = names.flatMap((name) => TYPES[name] ?? []);
+    if (tests.length < names.length) throw refused(`${builder.at}/type`, 'the name of a type', show(given));
     const expected = either(names.map(article));
     const [first] = tests;
     if (tests.length === 1 && first) builder.add((value, run) => first(value) || run.fail(expected, value));
-    else builder.add((value, run) => tests.some((test) => test?.(value)) || run.fail(expected, value));
+    else builder.add((value, run) => tests.some((test) => test(value)) || run.fail(expected, value));
   }],
   ['enum', 4, 2020, (builder, given) => {
     if (!Array.isArray(given)) return;

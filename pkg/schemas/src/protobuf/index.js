@@ -65,6 +65,7 @@ function write(desc, registry, value) {
     finder.message(desc, json, '');
     return { violations: finder.violations.length > 0 ? finder.violations : [violation('', `a ${desc.typeName}`, show(json))] };
   }
+  finder.times(desc, json);
   finder.missing(desc, message);
   if (finder.violations.length > 0) return { violations: finder.violations };
   return { bytes: toBinary(desc, message), violations: [] };

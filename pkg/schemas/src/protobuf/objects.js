@@ -17,6 +17,7 @@ const WORDS = [
   '', 'a number', 'a number', 'an integer of 64 bits', 'an unsigned integer of 64 bits', 'an integer of 32 bits', 'an unsigned integer of 64 bits', 'an unsigned integer of 32 bits', 'true or false',
   'a string', '', '', 'bytes or base64', 'an unsigned integer of 32 bits', '', 'an integer of 32 bits', 'an integer of 64 bits', 'an integer of 32 bits', 'an integer of 64 bits',
 ];
+const TIMESTAMP = 'google.protobuf.Timestamp';
 /** FeatureSet.FieldPresence.LEGACY_REQUIRED. */
 const REQUIRED = 3;
 
@@ -48,6 +49,26 @@ function base64(bytes) {
 
 /** @param {string} path @param {string} name */
 const join = (path, name) => (path === '' ? name : `${path}.${name}`);
+
+/** @type {WeakMap<DescMessage, boolean>} */
+const timed = new WeakMap();
+
+/** Whether a timestamp can be somewhere in it. @param {DescMessage} desc @param {Set<DescMessage>} open @returns {boolean} */
+function hasTime(desc, open = new Set()) {
+  const known = timed.get(desc);
+  if (known !== undefined) return known;
+  if (open.has(desc)) return false;
+  open.add(desc);
+  const found = desc.typeName === TIMESTAMP || desc.fields.some((field) => field.message && hasTime(field.message, open));
+  if (open.values().next().value === desc || found) timed.set(desc, found);
+  return found;
+}
+
+/** A day and an hour that exist; the rest of its form is known to be right. @param {string} text */
+function exists(text) {
+  const [year = 0, month = 0, day = 0, hour = 0] = text.split(/[-T:]/, 4).map(Number);
+  return hour < 24 && new Date(Date.UTC(2000 + (year % 400), month - 1, day)).getUTCDate() === day;
+}
 
 export class Finder {
   /** @type {Violation[]} */
@@ -116,6 +137,26 @@ export class Finder {
     if (field.message) return this.message(field.message, value, path);
     if (this.#refusal(desc, { [name]: value }) !== undefined) this.#add(path, words(field), value);
     return undefined;
+  }
+
+  /** Timestamps that the platform's Date takes for another day, in an object that is otherwise right. @param {DescMessage} desc @param {any} json @param {string} [path] */
+  times(desc, json, path = '') {
+    if (json === null || json === undefined || !hasTime(desc)) return;
+    if (desc.typeName === TIMESTAMP) {
+      if (!exists(json)) this.#add(path, `a ${TIMESTAMP} as its JSON mapping has it`, json);
+      return;
+    }
+    if (SPECIAL.test(desc.typeName)) return;
+    for (const field of desc.fields) {
+      const inner = field.message;
+      const name = Object.hasOwn(json, field.jsonName) ? field.jsonName : field.name;
+      const value = Object.hasOwn(json, name) ? json[name] : null;
+      if (!inner || value === null) continue;
+      const place = join(path, name);
+      if (field.fieldKind === 'message') this.times(inner, value, place);
+      else if (field.fieldKind === 'list') value.forEach((/** @type {any} */ item, /** @type {number} */ index) => this.times(inner, item, `${place}[${index}]`));
+      else for (const key of Object.keys(value)) this.times(inner, value[key], `${place}[${JSON.stringify(key)}]`);
+    }
   }
 
   /** Required fields that are not there, in a message that is otherwise right. @param {DescMessage} desc @param {Message} message */
