@@ -6,6 +6,8 @@ import { wellKnown } from './wellknown.js';
 
 /** FieldDescriptorProto.Label.REPEATED. */
 const REPEATED = 3;
+/** FeatureSet.FieldPresence. */
+const IMPLICIT = 2;
 
 /**
  * @param {string} text
@@ -35,6 +37,7 @@ class Linker {
     for (const type of this.file.messageType) this.#message(type, this.file.package);
     for (const field of this.file.extension) this.#add(this.file.package, field, 'extension');
     for (const reference of this.parser.references) this.#resolve(reference);
+    for (const { name, scope, at } of this.parser.custom) this.#find(name, scope, at, ['extension'], 'an option that is defined');
   }
 
   /** @param {string} name */
@@ -112,6 +115,9 @@ class Linker {
       field.typeName = `.${full}`;
       if (symbol.kind === 'enum') {
         field.type = TYPES.enum;
+        if (this.#isMapValue(field, scope) && symbol.type && symbol.type.value[0].number !== 0) throw this.#no(at, 'an enum that begins with 0, in a map', type);
+        const presence = field.options?.features?.fieldPresence ?? this.file.options.features?.fieldPresence;
+        if (presence === IMPLICIT && symbol.closed && field.label !== REPEATED && field.oneofIndex === undefined && extendee === undefined) throw this.#no(at, 'an open enum, since the field has no presence', type);
         if (this.parser.syntax === 'proto3' && symbol.closed) throw this.#no(at, 'an enum of proto3', type);
         const wanted = field.wantedDefault;
         if (wanted && symbol.type && !symbol.type.value.some((/** @type {any} */ { name }) => name === wanted.text)) throw this.#no(wanted.at, `a value of ${full}`, wanted.text);
@@ -134,26 +140,35 @@ class Linker {
   /**
    * From the innermost scope outwards; the first part of a name decides which scope it is.
    * @param {string} name @param {string} scope @param {number} at
+   * @param {string[]} [kinds] what is looked for
+   * @param {string} [expected]
    * @returns {[string, { kind: string, type?: any, closed?: boolean }]}
    */
-  #find(name, scope, at) {
-    const isType = (/** @type {{ kind: string } | undefined} */ symbol) => symbol?.kind === 'message' || symbol?.kind === 'enum';
+  #find(name, scope, at, kinds = ['message', 'enum'], expected = 'a type that is defined or imported') {
+    const isType = (/** @type {{ kind: string } | undefined} */ symbol) => symbol !== undefined && kinds.includes(symbol.kind);
+    const holds = (/** @type {{ kind: string } | undefined} */ symbol) => symbol !== undefined && ['message', 'enum', 'package'].includes(symbol.kind);
     if (name.startsWith('.')) {
       const symbol = this.#symbols.get(name.slice(1));
-      if (!symbol || !isType(symbol)) throw this.#no(at, 'a type that is defined or imported', name);
+      if (!symbol || !isType(symbol)) throw this.#no(at, expected, name);
       return [name.slice(1), symbol];
     }
     const [first = '', ...rest] = name.split('.');
     for (let outer = scope; ; outer = outer.slice(0, Math.max(0, outer.lastIndexOf('.')))) {
       const prefix = outer === '' ? '' : `${outer}.`;
       const found = this.#symbols.get(prefix + first);
-      if (rest.length === 0 ? isType(found) : found && (isType(found) || found.kind === 'package')) {
+      if (rest.length === 0 ? isType(found) : holds(found)) {
         const symbol = this.#symbols.get(prefix + name);
         if (symbol && isType(symbol)) return [prefix + name, symbol];
         if (found?.kind !== 'package') break;
       }
       if (outer === '') break;
     }
-    throw this.#no(at, 'a type that is defined or imported', name);
+    throw this.#no(at, expected, name);
+  }
+
+  /** @param {any} field @param {string} scope of the entry */
+  #isMapValue(field, scope) {
+    const entry = this.#symbols.get(scope)?.type;
+    return entry?.options?.mapEntry === true && entry.field.includes(field);
   }
 }

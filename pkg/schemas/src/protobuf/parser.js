@@ -49,6 +49,10 @@ const FEATURES = {
 export class Parser {
   /** Types to look up. @type {(Pending & { type?: string, extendee?: string })[]} */
   references = [];
+  /** Options of somebody's own, which must be known as well. @type {{ name: string, scope: string, at: number }[]} */
+  custom = [];
+  /** Full name of what is being read. */
+  scope = '';
   /** Where declarations stand, for errors that are found later. @type {Map<any, number>} */
   places = new Map();
   syntax = 'proto2';
@@ -133,6 +137,7 @@ export class Parser {
         if (packaged) throw this.lexer.no('one package', 'another', at);
         packaged = true;
         file.package = this.path();
+        this.scope = file.package;
         this.want(';');
       } else if (this.eat('option')) {
         this.option('file', file.options);
@@ -185,6 +190,7 @@ export class Parser {
     const message = { name, field: [], extension: [], nestedType: [], enumType: [], extensionRange: [], oneofDecl: [], options: {}, reservedRange: [], reservedName: [] };
     this.places.set(message, at);
     const full = outer === '' ? name : `${outer}.${name}`;
+    this.scope = full;
     this.want('{');
     while (!this.eat('}')) {
       if (this.eat(';')) continue;
@@ -201,6 +207,7 @@ export class Parser {
         this.want(';');
       } else this.field(message.field, message.nestedType, full, { message, depth });
     }
+    this.scope = outer;
     // They come after those that are written.
     for (const field of message.field) {
       if (!field.proto3Optional) continue;
@@ -315,7 +322,6 @@ export class Parser {
     let fields = 0;
     this.want('{');
     while (!this.eat('}')) {
-      if (this.eat(';')) continue;
       if (this.lexer.next.kind === 'end') throw this.lexer.no('"}"');
       if (this.eat('option')) {
         this.option('oneof', declaration.options);
@@ -335,7 +341,6 @@ export class Parser {
     this.want('{');
     let fields = 0;
     while (!this.eat('}')) {
-      if (this.eat(';')) continue;
       if (this.lexer.next.kind === 'end') throw this.lexer.no('"}"');
       const field = this.field(into, types, scope, { extendee, depth });
       if (field.label === LABELS.required) throw this.lexer.no('no required extensions', field.name, this.places.get(field));
@@ -501,7 +506,10 @@ export class Parser {
     let name = '';
     do {
       if (this.eat('(')) {
-        name += `(${this.path(true)})`;
+        const place = this.lexer.next.at;
+        const own = this.path(true);
+        this.custom.push({ name: own, scope: this.scope, at: place });
+        name += `(${own})`;
         this.want(')');
       } else {
         name += `${name === '' ? '' : '.'}${this.name()}`;
