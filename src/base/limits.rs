@@ -89,6 +89,10 @@ pub const NAMELESS_GROUP: Millis = Millis(300_000);
 /// first; one that decides by what comes (`handshake_first: auto`) speaks after 50 ms.
 pub const TLS_FIRST: Millis = Millis(120);
 
+/// How long what is on its way may still be answered by a server that is about to go, once another one is there. Its
+/// grace period is 10 s by default.
+pub const REST: Millis = Millis(2_000);
+
 /// Entries kept for a slow reader of `status()` and `tap()`.
 pub const FEED_ENTRIES: u32 = 1000;
 

@@ -6,6 +6,7 @@
 
 use super::consumer::{Consumers, Todo};
 use super::context::Context;
+use super::moving::Next;
 use super::options::Connect;
 use super::producer::Producers;
 use super::schema::Schemas;
@@ -38,6 +39,8 @@ pub enum Deed {
     },
     /// Encrypt it.
     Encrypt(u32),
+    /// Send on this socket.
+    Write(u32, Vec<u8>),
     /// Close it.
     HangUp(u32),
     /// Make these credentials ready for a dial.
@@ -81,8 +84,10 @@ pub enum Settlement {
 pub struct Connection {
     /// Which broker.
     pub broker: brokers::Kind,
-    machine: Machine,
+    pub(super) machine: Machine,
     pub(super) session: Box<dyn Session>,
+    /// The link that is to take over, while this server is about to go.
+    pub(super) next: Option<Box<Next>>,
     /// Bytes on their way out.
     pub outbox: Outbox,
     /// Producers and their calls.
@@ -100,12 +105,12 @@ pub struct Connection {
     /// Fixed credentials, or those that were answered last.
     pub login: Login,
     pub(super) watchers: Watchers,
-    deeds: VecDeque<Deed>,
+    pub(super) deeds: VecDeque<Deed>,
     ops: u32,
     /// The memory broker has no socket.
     inside: bool,
     /// The application is asked for credentials before every dial.
-    asks: bool,
+    pub(super) asks: bool,
     /// Somebody looks at what goes over the link.
     pub tap: Option<Box<Tap>>,
     /// Reconnects so far.
@@ -122,6 +127,7 @@ impl Connection {
             asks: options.plan.renews,
             machine: Machine::new(options.plan),
             session,
+            next: None,
             outbox: Outbox::default(),
             producers: Producers::new(options.pending_messages, options.pending_bytes),
             consumers: Consumers::default(),
@@ -193,7 +199,8 @@ impl Connection {
     pub fn parts(&mut self, now: Now) -> (&mut Producers, &mut Consumers, &mut Waits, Context<'_>) {
         let context = Context {
             now,
-            up: self.machine.is_up(),
+            up: self.machine.is_up() && !self.is_resting(),
+            linked: self.machine.is_up(),
             session: self.session.as_mut(),
             out: &mut self.outbox,
             turn: &mut self.turn,
@@ -221,6 +228,9 @@ impl Connection {
     pub fn handle(&mut self, now: Now, event: Event<'_>, late: bool, random: [u8; 8], facts: Facts) {
         let dice = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
         let mut chunk: &[u8] = &[];
+        if self.next.is_some() && self.next_event(now, &event, random, facts) {
+            return self.drain(now, chunk, random, facts);
+        }
         match event {
             Event::Opened { generation } => {
                 if let Some((encryption, took)) = self.machine.opened(now.mono, generation) {
@@ -263,6 +273,9 @@ impl Connection {
     /// Credentials are there for the present attempt: the application's answer, made ready, or why there are none.
     pub fn credentials(&mut self, now: Now, given: Result<Login, Error>, random: u32, facts: Facts) {
         let given = given.map(|login| self.login = login);
+        if self.next_credentials(now, given.clone(), random, facts) {
+            return self.drain(now, &[], [0; 8], facts);
+        }
         self.machine.credentials(now.mono, given, random, facts.offline);
         self.drain(now, &[], [0; 8], facts);
     }
@@ -324,6 +337,7 @@ impl Connection {
             return None;
         }
         let link = earliest(self.machine.deadline(), self.session.deadline());
+        let link = earliest(link, self.next_deadline());
         let consumers = if self.consumers.is_empty() { None } else { self.consumers.deadline() };
         let out = earliest(self.producers.deadline(), consumers);
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
@@ -345,6 +359,7 @@ impl Connection {
             while let Some(act) = self.machine.poll() {
                 self.act(now, act);
             }
+            self.try_to_move(now);
             if !self.session.has_output() && !self.machine.has_acts() {
                 break;
             }
@@ -391,6 +406,7 @@ impl Connection {
             Output::Alive => {
                 // A broker inside this package answers without a byte.
                 self.machine.heard(now.mono, self.machine.generation());
+                self.rested();
                 if let Some(closing) = &mut self.watchers.closing {
                     closing.echo = false;
                 }
@@ -407,7 +423,7 @@ impl Connection {
             },
             Output::Remark(error) => self.turn.refused(error),
             Output::Servers(hosts) => self.machine.learn(&hosts),
-            Output::Leaving => self.machine.leave(now.mono),
+            Output::Leaving => self.leave(now),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),
             other => {
                 let (producers, _, _, mut ctx) = self.parts(now);
@@ -424,7 +440,7 @@ impl Connection {
         }
     }
 
-    fn act(&mut self, now: Now, act: Act) {
+    pub(super) fn act(&mut self, now: Now, act: Act) {
         match act {
             Act::Ask { attempt, reason } if self.asks => self.turn.rows.push(Row::Ask { attempt, reason }),
             Act::Ask { .. } => self.deeds.push_back(Deed::Ready(self.login.clone())),
@@ -460,18 +476,26 @@ impl Connection {
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
-                self.waits.link_lost();
-                let (producers, consumers, _, mut ctx) = self.parts(now);
-                producers.link_lost(&mut ctx);
-                if !consumers.is_empty() {
-                    consumers.link_lost();
+                if !self.is_resting() {
+                    self.drop_next();
                 }
-                self.fail_pings(&error);
+                self.link_down(now, &error);
                 self.turn.status(Status::Disconnected(error));
             }
             Act::Retry { attempt, pause } => self.turn.status(Status::Reconnecting { attempt, pause }),
             Act::Over(reason) => self.over(now, reason),
         }
+    }
+
+    /// What was on the link is repeated on the next one, or is lost.
+    pub(super) fn link_down(&mut self, now: Now, error: &Error) {
+        self.waits.link_lost();
+        let (producers, consumers, _, mut ctx) = self.parts(now);
+        producers.link_lost(&mut ctx);
+        if !consumers.is_empty() {
+            consumers.link_lost();
+        }
+        self.fail_pings(error);
     }
 
     fn fail_pings(&mut self, error: &Error) {
@@ -488,6 +512,7 @@ impl Connection {
             Some(reason) => reason.clone(),
         };
         self.over = Some(error.clone());
+        self.drop_next();
         self.login = Login::default();
         self.watchers.closing = None;
         self.waits.fail_all(&error);
@@ -523,6 +548,7 @@ impl Connection {
         if self.over.is_some() || self.watchers.closing.is_some() {
             return;
         }
+        self.drop_next();
         let consumes = !self.consumers.is_empty();
         let echo = consumes && !self.consumers.ids().is_empty() && !self.inside && self.is_up();
         self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });

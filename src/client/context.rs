@@ -11,6 +11,8 @@ pub struct Context<'a> {
     pub now: Now,
     /// The link works: bytes may be written.
     pub up: bool,
+    /// There is a link, though it may take nothing new for a moment.
+    pub linked: bool,
     /// The broker's session.
     pub session: &'a mut dyn Session,
     /// Bytes on their way out.

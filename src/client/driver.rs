@@ -205,6 +205,7 @@ impl Driver {
                 Some(Deed::Dial { generation, url: Some(url), encrypted }) => {
                     self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
                 }
+                Some(Deed::Write(generation, bytes)) => self.runtime.send(generation, &bytes),
                 Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
                 Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
                 Some(Deed::Ready(login)) => self.answer(Ok(login)),

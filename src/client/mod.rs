@@ -24,6 +24,7 @@ mod groups;
 pub mod lane;
 pub mod look;
 mod member;
+mod moving;
 pub mod options;
 pub mod producer;
 pub mod reader;

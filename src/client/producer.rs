@@ -24,7 +24,7 @@ use std::collections::VecDeque;
 pub struct Producers {
     pub(super) producers: Vec<Option<Producer>>,
     pub(super) calls: Calls,
-    receipts: Receipts,
+    pub(super) receipts: Receipts,
     /// Bytes of the messages whose receipts came.
     pub sent: (u64, u64),
     failed: Vec<(String, Error, u32, Vec<String>)>,
@@ -621,7 +621,7 @@ impl Producers {
     /// End a producer: what is pending may finish within the limit for closing, then it is rejected.
     pub fn destroy(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: Option<OpId>) {
         let until = ctx.now.mono + limits::CLOSE_WAIT;
-        let up = ctx.up;
+        let up = ctx.linked;
         let Some(producer) = self.get(id) else {
             return if let Some(op) = op {
                 ctx.turn.end(op, Ok(()))
@@ -725,8 +725,8 @@ impl Producers {
 
     /// The next moment anything is due, exactly.
     fn next_due(&self, up: bool) -> Option<Time> {
-        let calls =
-            self.calls.iter().fold(None, |at, (_, call)| earliest(earliest(at, Some(call.deadline)), silence(call)));
+        let due = |call: &Call| earliest(Some(call.deadline), silence(call).filter(|_| up));
+        let calls = self.calls.iter().fold(None, |at, (_, call)| earliest(at, due(call)));
         self.producers.iter().flatten().fold(calls, |at, producer| {
             let closing = if let Stage::Closing { until, .. } = producer.stage { Some(until) } else { None };
             let lanes = producer.targets.iter().flat_map(|target| &target.lanes);

@@ -11,6 +11,8 @@
 //!
 //! Knows no broker and does no I/O: it says what is to be done by [`Machine::poll`].
 
+mod moving;
+
 use super::session::Encryption;
 use super::url::Url;
 use crate::base::error::{Error, Kind};
@@ -136,6 +138,8 @@ pub struct Machine {
     plan: Plan,
     state: State,
     generation: u32,
+    /// Numbers up to this one belong to sockets of a successor.
+    skip: u32,
     /// When the present socket was dialed, and whether it was to be encrypted before its first byte.
     dialed: (Time, bool),
     /// Addresses the broker told, after the user's own.
@@ -160,6 +164,7 @@ impl Machine {
             plan,
             state: State::Idle,
             generation: 0,
+            skip: 0,
             dialed: (Time(0), false),
             learned: Vec::new(),
             turn: 0,
@@ -399,14 +404,6 @@ impl Machine {
         }
     }
 
-    /// This server is about to go. With another address: move there at once; else stay until it closes.
-    pub fn leave(&mut self, now: Time) {
-        if self.is_up() && self.plan.reconnect && self.plan.urls.len().saturating_add(self.learned.len()) > 1 {
-            let error = Error::new(Kind::ConnectionLost, "the server is about to shut down; moving to another one");
-            self.lost_asleep(now, error);
-        }
-    }
-
     /// The application closes it.
     pub fn close(&mut self) {
         if !self.is_over() {
@@ -440,7 +437,7 @@ impl Machine {
     }
 
     fn open(&mut self, now: Time, deadline: Time, encrypted: bool) {
-        self.generation = self.generation.wrapping_add(1);
+        self.generation = self.generation.max(self.skip).wrapping_add(1);
         self.dialed = (now, encrypted);
         self.state = State::Opening { deadline };
         if let Some(url) = self.url().cloned() {
@@ -552,11 +549,11 @@ mod tests {
         }
     }
 
-    fn acts(machine: &mut Machine) -> Vec<Act> {
+    pub(super) fn acts(machine: &mut Machine) -> Vec<Act> {
         std::iter::from_fn(|| machine.poll()).collect()
     }
 
-    fn up(urls: &[&str]) -> Machine {
+    pub(super) fn up(urls: &[&str]) -> Machine {
         let mut machine = Machine::new(plan(urls));
         machine.start(Time(0));
         assert!(machine.opened(Time(5), 1).is_some());
@@ -698,12 +695,12 @@ mod tests {
     fn learned_addresses_come_after_the_users_own_and_go_when_they_fail() {
         let mut machine = up(&["ws://a:1"]);
         machine.learn(&["b:2".into(), "a:1".into()]);
-        machine.leave(Time(20));
+        machine.broken(Time(20), lost(), 0, false);
+        machine.awake(Time(21));
         assert!(matches!(acts(&mut machine).last(), Some(Act::Dial { url, .. }) if url.text == "ws://b:2"));
         machine.broken(Time(30), Error::new(Kind::ConnectFailed, "x"), 0, false);
         machine.tick(Time(5000), false, 0, false);
         assert!(matches!(acts(&mut machine).last(), Some(Act::Dial { url, .. }) if url.text == "ws://a:1"));
-        machine.leave(Time(5001));
         assert!(machine.learned.is_empty());
     }
 

@@ -9,6 +9,7 @@ use super::tap::Piece;
 use crate::base::error::Error;
 use crate::base::secret::Secret;
 use crate::base::time::{Millis, Now, Time, Wall};
+use std::any::Any;
 
 /// A route: one partition that messages are sent to. Small numbers, reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -324,6 +325,19 @@ pub trait Session {
     fn server(&self) -> ServerFacts;
     /// Ask for a sign of life.
     fn probe(&mut self, now: Now, out: &mut Outbox);
+
+    /// A session that logs in on another link beside this one, to be moved to; `None` where there is nothing to move.
+    fn scout(&self) -> Option<Box<dyn Session>> {
+        None
+    }
+    /// Take back what the broker was asked to send, and have a sign of life tell that nothing is on its way any more.
+    fn rest(&mut self, _now: Now, _out: &mut Outbox) {}
+    /// The link that a scout has logged in on.
+    fn give_link(&mut self) -> Option<Box<dyn Any>> {
+        None
+    }
+    /// Go on with a scout's link: [`Output::Up`] follows.
+    fn take_link(&mut self, _link: Box<dyn Any>, _out: &mut Outbox) {}
 
     /// Begin to send to a partition.
     fn open_route(&mut self, place: &Place) -> RouteId;

@@ -59,6 +59,11 @@ impl Waits {
         Some((wait.id, wait.request.as_ref()?))
     }
 
+    /// A question waits for its answer from the broker.
+    pub fn on_the_wire(&self) -> bool {
+        self.waits.iter().any(|wait| wait.sent && wait.answer.is_none())
+    }
+
     /// The link is gone: questions are put again on the next one.
     pub fn link_lost(&mut self) {
         for wait in &mut self.waits {

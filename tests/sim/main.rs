@@ -9,6 +9,7 @@ mod faults;
 mod feeds;
 mod inside;
 mod links;
+mod moving;
 mod producing;
 mod recorded;
 mod server;

@@ -12,6 +12,7 @@
 
 mod answers;
 mod feeds;
+mod moving;
 
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
@@ -29,6 +30,7 @@ use crate::link::session::{
     Slot, Source, Verdict, WaitId,
 };
 use slab::Slab;
+use std::any::Any;
 use std::collections::VecDeque;
 
 /// Subscription of the registry of schemas.
@@ -440,6 +442,22 @@ impl Session for NatsSession {
         if self.phase == Phase::Up {
             out.main().extend_from_slice(b"PING\r\n");
         }
+    }
+
+    fn scout(&self) -> Option<Box<dyn Session>> {
+        Some(Box::new(self.another()))
+    }
+
+    fn rest(&mut self, now: Now, out: &mut Outbox) {
+        self.come_to_rest(now, out);
+    }
+
+    fn give_link(&mut self) -> Option<Box<dyn Any>> {
+        self.link()
+    }
+
+    fn take_link(&mut self, link: Box<dyn Any>, out: &mut Outbox) {
+        self.go_on_with(link, out);
     }
 
     fn open_route(&mut self, place: &Place) -> RouteId {

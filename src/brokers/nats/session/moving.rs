@@ -1,0 +1,54 @@
+//! A link changes hands: what one session has logged in on, another goes on with.
+
+use super::super::info::Info;
+use super::super::wire::Deframer;
+use super::{FeedId, NatsSession, Phase};
+use crate::base::time::Now;
+use crate::link::outbox::Outbox;
+use crate::link::session::{Login, Session};
+use std::any::Any;
+
+/// What belongs to a link, and not to those who use it.
+struct Link {
+    login: Login,
+    deframer: Deframer,
+    info: Info,
+    inbox: String,
+}
+
+impl NatsSession {
+    /// One that logs in on another link.
+    pub(super) fn another(&self) -> NatsSession {
+        NatsSession::new(self.json, &self.prefix).with_inbox(&self.inbox_prefix)
+    }
+
+    /// Nothing is to be sent to us any more; the sign of life comes behind what was.
+    pub(super) fn come_to_rest(&mut self, now: Now, out: &mut Outbox) {
+        let feeds: Vec<_> = self.feeds.iter().map(|(index, _)| FeedId(index as u32)).collect();
+        for feed in feeds {
+            self.withdraw(now, out, feed);
+        }
+        self.probe(now, out);
+    }
+
+    pub(super) fn link(&mut self) -> Option<Box<dyn Any>> {
+        (self.phase == Phase::Up).then(|| {
+            self.phase = Phase::Idle;
+            let link = Link {
+                login: std::mem::take(&mut self.login),
+                deframer: std::mem::take(&mut self.deframer),
+                info: std::mem::take(&mut self.info),
+                inbox: std::mem::take(&mut self.inbox),
+            };
+            Box::new(link) as Box<dyn Any>
+        })
+    }
+
+    pub(super) fn go_on_with(&mut self, link: Box<dyn Any>, out: &mut Outbox) {
+        if let Ok(link) = link.downcast::<Link>() {
+            let Link { login, deframer, info, inbox } = *link;
+            (self.login, self.deframer, self.info, self.inbox) = (login, deframer, info, inbox);
+            self.up(out);
+        }
+    }
+}

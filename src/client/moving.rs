@@ -1,0 +1,199 @@
+//! A move to another server before this one goes: the next link logs in beside the present one, which then comes to rest
+//! (nothing new is written, pulls are taken back, receipts and answers that are due still come) and is let go.
+//!
+//! ```text
+//! Leaving -> dial, log in -> rest, until everything has its answer -> the next link takes over
+//!                 \-> no other server: stay until this one closes
+//! ```
+//!
+//! Knows no broker. What is lost on the way is lost as with any other link.
+
+use super::connection::{Connection, Deed};
+use super::turn::Row;
+use crate::base::error::{Error, Kind};
+use crate::base::limits;
+use crate::base::time::{Now, Time, earliest};
+use crate::link::machine::{Act, Machine, State};
+use crate::link::outbox::Outbox;
+use crate::link::session::{Input, Output, Session};
+use crate::runtime::{Event, Facts};
+
+/// The link that is to take over.
+pub(super) struct Next {
+    machine: Machine,
+    session: Box<dyn Session>,
+    outbox: Outbox,
+    rest: Option<Rest>,
+}
+
+/// The present link comes to rest.
+struct Rest {
+    until: Time,
+    /// What the broker had sent before it heard of it may still arrive.
+    echo: bool,
+}
+
+impl Connection {
+    /// This server is about to go.
+    pub(super) fn leave(&mut self, now: Now) {
+        if self.next.is_some() || self.check_open().is_err() {
+            return;
+        }
+        let (Some(mut machine), Some(session)) = (self.machine.successor(), self.session.scout()) else { return };
+        machine.start(now.mono);
+        self.next = Some(Box::new(Next { machine, session, outbox: Outbox::default(), rest: None }));
+        self.work_next(now, 0, Facts::default());
+    }
+
+    /// The present link takes nothing new.
+    pub(super) fn is_resting(&self) -> bool {
+        self.next.as_ref().is_some_and(|next| next.rest.is_some())
+    }
+
+    /// What was asked of the broker last is answered.
+    pub(super) fn rested(&mut self) {
+        if let Some(rest) = self.next.as_mut().and_then(|next| next.rest.as_mut()) {
+            rest.echo = false;
+        }
+    }
+
+    /// When the move wants [`Event::Timer`].
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let next = self.next.as_ref()?;
+        let rest = next.rest.as_ref().map(|rest| rest.until);
+        earliest(earliest(next.machine.deadline(), next.session.deadline()), rest)
+    }
+
+    /// Whether this event belongs to the next link, which has then taken it.
+    pub(super) fn next_event(&mut self, now: Now, event: &Event<'_>, random: [u8; 8], facts: Facts) -> bool {
+        let Some(next) = &mut self.next else { return false };
+        let dice = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
+        let number = match event {
+            Event::Opened { generation }
+            | Event::Encrypted { generation }
+            | Event::Chunk { generation, .. }
+            | Event::Closed { generation, .. } => *generation,
+            Event::Timer => {
+                next.machine.tick(now.mono, false, dice, facts.offline);
+                next.session.handle(now, Input::Tick, &mut next.outbox);
+                self.work_next(now, dice, facts);
+                return false;
+            }
+            Event::Deferred | Event::Awake => return false,
+        };
+        if number != next.machine.generation() {
+            return false;
+        }
+        match event {
+            Event::Opened { generation } => {
+                if let Some((encryption, took)) = next.machine.opened(now.mono, *generation) {
+                    let input = Input::Opened { login: &self.login, encryption, took, random };
+                    next.session.handle(now, input, &mut next.outbox);
+                }
+            }
+            Event::Encrypted { generation } => {
+                if next.machine.heard(now.mono, *generation) {
+                    next.session.handle(now, Input::Encrypted, &mut next.outbox);
+                }
+            }
+            Event::Chunk { generation, bytes } => {
+                if next.machine.heard(now.mono, *generation) {
+                    next.session.handle(now, Input::Chunk(bytes), &mut next.outbox);
+                }
+            }
+            Event::Closed { error, .. } => next.machine.broken(now.mono, error.clone(), dice, facts.offline),
+            Event::Timer | Event::Deferred | Event::Awake => {}
+        }
+        self.work_next(now, dice, facts);
+        true
+    }
+
+    /// Credentials for the next link, if it is the one that waits for them.
+    pub(super) fn next_credentials(&mut self, now: Now, given: Result<(), Error>, dice: u32, facts: Facts) -> bool {
+        match &mut self.next {
+            Some(next) if matches!(next.machine.state(), State::Asking { .. }) => {
+                next.machine.credentials(now.mono, given, dice, facts.offline);
+                self.work_next(now, dice, facts);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn work_next(&mut self, now: Now, dice: u32, facts: Facts) {
+        let Some(mut next) = self.next.take() else { return };
+        loop {
+            while let Some(output) = next.session.poll() {
+                match output {
+                    Output::Up => next.machine.ready(now.mono),
+                    Output::Encrypt => self.deeds.push_back(Deed::Encrypt(next.machine.generation())),
+                    Output::EncryptFirst => next.machine.encrypt_first(now.mono),
+                    Output::Broken(error) => next.machine.broken(now.mono, error, dice, facts.offline),
+                    Output::Servers(hosts) => self.machine.learn(&hosts),
+                    _ => {}
+                }
+            }
+            let Some(act) = next.machine.poll() else { break };
+            match act {
+                Act::Ask { attempt, reason } if self.asks => self.turn.rows.push(Row::Ask { attempt, reason }),
+                Act::Ask { .. } => self.deeds.push_back(Deed::Ready(self.login.clone())),
+                Act::Dial { generation, url, encrypted } => {
+                    next.outbox.clear();
+                    self.deeds.push_back(Deed::Dial { generation, url: Some(url), encrypted });
+                }
+                Act::HangUp(generation) => {
+                    next.session.handle(now, Input::Closed, &mut next.outbox);
+                    next.outbox.clear();
+                    self.deeds.push_back(Deed::HangUp(generation));
+                }
+                Act::Up { .. } => {
+                    self.session.rest(now, &mut self.outbox);
+                    next.rest = Some(Rest { until: now.mono + limits::REST, echo: true });
+                }
+                Act::Over(_) | Act::Down(_) => {
+                    // No other server takes us: stay until this one closes.
+                    self.machine.outlive(&next.machine);
+                    return;
+                }
+                Act::Probe => next.session.probe(now, &mut next.outbox),
+                Act::Retry { .. } => {}
+            }
+        }
+        if next.outbox.is_due() {
+            let bytes = next.outbox.take(Vec::new());
+            self.deeds.push_back(Deed::Write(next.machine.generation(), bytes));
+        }
+        self.next = Some(next);
+    }
+
+    /// Give the move up: the connection is lost or closed.
+    pub(super) fn drop_next(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.machine.outlive(&next.machine);
+            self.deeds.push_back(Deed::HangUp(next.machine.generation()));
+        }
+    }
+
+    /// Take the next link's place, once everything on this one has its answer, or has had its time.
+    pub(super) fn try_to_move(&mut self, now: Now) {
+        let Some(rest) = self.next.as_ref().and_then(|next| next.rest.as_ref()) else { return };
+        let quiet = !rest.echo && self.producers.receipts.is_empty() && !self.waits.on_the_wire();
+        if self.machine.is_up() && !(quiet && self.watchers.confirms.is_empty()) && rest.until > now.mono {
+            return;
+        }
+        let Some(mut next) = self.next.take() else { return };
+        let Some(link) = next.session.give_link() else { return };
+        self.outbox.release_acks();
+        if self.machine.is_up() && self.outbox.is_due() {
+            let bytes = self.outbox.take(Vec::new());
+            self.deeds.push_back(Deed::Write(self.machine.generation(), bytes));
+        }
+        let error = Error::new(Kind::ConnectionLost, "the server has shut down");
+        self.link_down(now, &error);
+        self.machine.move_to(now.mono, &next.machine);
+        while let Some(act) = self.machine.poll() {
+            self.act(now, act);
+        }
+        self.session.take_link(link, &mut self.outbox);
+    }
+}
