@@ -12,7 +12,7 @@ use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
 use crate::base::time::{Now, Time, Wall, earliest};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Arrival, FeedId, Output, Source, Span};
+use crate::link::session::{Arrival, FeedId, Output, Session, Source, Span};
 
 impl NatsSession {
     /// A message that came to a feed's subscription.
@@ -211,6 +211,14 @@ impl NatsSession {
                 self.push_pull(out, id, pull);
             }
             self.effect(id, effect, out);
+        }
+    }
+
+    /// Take back what every feed was asked for.
+    pub(super) fn withdraw_all(&mut self, now: Now, out: &mut Outbox) {
+        let feeds: Vec<_> = self.feeds.iter().map(|(index, _)| FeedId(index as u32)).collect();
+        for feed in feeds {
+            self.withdraw(now, out, feed);
         }
     }
 

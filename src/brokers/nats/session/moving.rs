@@ -2,7 +2,7 @@
 
 use super::super::info::Info;
 use super::super::wire::Deframer;
-use super::{FeedId, NatsSession, Phase};
+use super::{NatsSession, Phase};
 use crate::base::time::Now;
 use crate::link::outbox::Outbox;
 use crate::link::session::{Login, Session};
@@ -24,9 +24,8 @@ impl NatsSession {
 
     /// Nothing is to be sent to us any more; the sign of life comes behind what was.
     pub(super) fn come_to_rest(&mut self, now: Now, out: &mut Outbox) {
-        let feeds: Vec<_> = self.feeds.iter().map(|(index, _)| FeedId(index as u32)).collect();
-        for feed in feeds {
-            self.withdraw(now, out, feed);
+        if !self.feeds.is_empty() {
+            self.withdraw_all(now, out);
         }
         self.probe(now, out);
     }
