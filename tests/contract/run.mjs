@@ -5,6 +5,7 @@
 // `memory` runs on the virtual clock unless told otherwise; for `nats` a server is started when no URL is given.
 
 import { startNats } from '../../scripts/lib/servers.mjs';
+import { bucket } from './bucket.mjs';
 import { jetstream } from './jetstream.mjs';
 import { handedOver, options, run } from './host.mjs';
 
@@ -17,7 +18,7 @@ if (!['memory', 'nats'].includes(values.broker)) throw new Error(`--broker is me
 
 if (!await handedOver(values)) {
   const server = values.broker === 'nats' && !values.url ? await startNats() : undefined;
-  const beside = values.broker === 'nats' ? jetstream(values.url ?? server.url) : undefined;
+  const beside = values.broker === 'nats' ? [jetstream(values.url ?? server.url), bucket(values.url ?? server.url)] : [];
   await run(values, [{
     rows: 'suite/index.mjs',
     broker: values.broker,
@@ -26,9 +27,9 @@ if (!await handedOver(values)) {
     dials: values.runtime === 'chromium' && values.broker !== 'memory' ? 3 : undefined,
     virtual: values.broker === 'memory' && !values['real-clock'],
   }], {
-    control: beside?.control,
+    control: Object.assign({}, ...beside.map((each) => each.control)),
     after: async () => {
-      await beside?.close();
+      for (const each of beside) await each.close();
       await server?.stop();
     },
   });

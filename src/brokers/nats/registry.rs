@@ -48,6 +48,7 @@ pub async fn find(api: &Api, name: &str) -> Done<Option<Schema>> {
 /// Make a schema, or another version of it, whose number comes back. The same text again changes nothing.
 pub async fn create(api: &Api, schema: &Schema) -> Done<u64> {
     let name = schema.name.as_str();
+    let mut looked = false;
     for attempt in 1..=TRIES {
         let found = read(api, name).await.map_err(|refusal| refused(refusal, name))?;
         let Some(Entry { revision, value }) = found else {
@@ -80,6 +81,11 @@ pub async fn create(api: &Api, schema: &Schema) -> Done<u64> {
             Ok(()) => return Ok(version),
             // Somebody was faster: what he wrote has to be read. Where a replica answers reads it may not be there yet.
             Err(refusal) if matches!(refusal.code(), 10071 | 10164) => {}
+            // No stream took it: where somebody listens to the subject, as this client does, nobody says so.
+            Err(refusal) if !looked && is_unheard(&refusal) => {
+                looked = true;
+                make_bucket(api).await?;
+            }
             Err(refusal) => return Err(refused(refusal, name)),
         }
         api.exchange().pause(Millis(attempt.saturating_mul(10))).await;
@@ -106,13 +112,26 @@ pub async fn enforce(api: &Api, station: &str, schema: &str) -> Done<()> {
         })?;
         api.ask(&format!("STREAM.UPDATE.{token}"), config).await.map_err(|refusal| refusal.error(station))?;
     }
-    // Without a bucket nobody has a schema, and nobody has to be told.
-    match put(api, &format!("{BELL}{token}"), None, schema.as_bytes()).await {
-        Err(refusal) if !(schema.is_empty() && matches!(refusal.code(), 503 | 10059)) => Err(refused(refusal, schema)
+    let bell = format!("{BELL}{token}");
+    let rung = match schema {
+        // Without a bucket nobody has a schema, and nobody has to be told.
+        "" => match read(api, &bell).await {
+            Ok(Some(_)) => put(api, &bell, None, b"").await,
+            Ok(None) => Ok(()),
+            Err(refusal) => Err(refusal),
+        },
+        _ => put(api, &bell, None, schema.as_bytes()).await,
+    };
+    rung.map_err(|refusal| {
+        refused(refusal, schema)
             .at(station)
-            .hint("It counts for producers and consumers made from now on; running ones could not be told.")),
-        _ => Ok(()),
-    }
+            .hint("It counts for producers and consumers made from now on; running ones could not be told.")
+    })
+}
+
+/// Nobody answered.
+fn is_unheard(refusal: &Refusal) -> bool {
+    refusal.code() == 503 || matches!(refusal, Refusal::Link(error) if error.kind == Kind::Timeout)
 }
 
 /// A schema that is to be enforced has to be there.
@@ -261,7 +280,11 @@ fn refused(refusal: Refusal, schema: &str) -> Error {
                 .code(code)
                 .retryable(true);
         }
-        10054 => error = error.hint("The bucket was made with a smaller max_msg_size."),
+        10054 => {
+            error = Error::new(Kind::TooLarge, "the definition is larger than the bucket takes")
+                .hint("The bucket of schemas was made with a max_msg_size of its own.")
+                .code(code);
+        }
         10077 => error = error.hint("The bucket is full: it was made with limits of its own."),
         _ => {}
     }
@@ -270,7 +293,9 @@ fn refused(refusal: Refusal, schema: &str) -> Error {
             "Schemas need the rights to publish to $KV.stationmaster_schemas.> and $JS.API.DIRECT.GET.KV_stationmaster_schemas.>; the first one also $JS.API.STREAM.CREATE.KV_stationmaster_schemas.",
         );
     }
-    error.text = format!("schema {schema}: {}", error.text).into();
+    if !schema.is_empty() {
+        error.text = format!("schema {schema}: {}", error.text).into();
+    }
     error
 }
 

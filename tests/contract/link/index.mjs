@@ -3,5 +3,6 @@
 import './server.mjs';
 import './consumers.mjs';
 import './cluster.mjs';
+import './schemas.mjs';
 
 export { rows } from '../kit/rows.mjs';

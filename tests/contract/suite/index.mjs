@@ -27,5 +27,6 @@ import './abort.mjs';
 import './close.mjs';
 import './status.mjs';
 import './schema.mjs';
+import './registry.mjs';
 
 export { rows } from '../kit/rows.mjs';
