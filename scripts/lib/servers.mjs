@@ -43,6 +43,7 @@ const PORT_ATTEMPTS = 5;
  * @property {(i?: number) => Promise<void>} restart the same node on the same ports and storage; resolves when it listens
  * @property {(i?: number) => void} freeze stops the process without ending it (SIGSTOP): the link goes silent
  * @property {(i?: number) => void} thaw lets it go on
+ * @property {(options: NatsOptions) => Promise<void>} reconfigure have every node read a configuration that is made of these options instead; resolves when it has
  * @property {(i?: number) => Promise<string>} log what it has written so far
  * @property {() => Promise<void>} stop ends all and removes the folder
  */
@@ -62,7 +63,7 @@ export async function startNats(options = {}) {
     try {
       await Promise.all(nodes.map((node) => node.start()));
       if (nodes.length > 1) await leaderIsThere(nodes);
-      return await handle(dir, nodes);
+      return await handle(dir, nodes, options);
     } catch (error) {
       await Promise.all(nodes.map((node) => node.end('SIGKILL')));
       if (attempt === PORT_ATTEMPTS || !error?.portTaken) throw error;
@@ -76,8 +77,8 @@ export async function natsVersion() {
   return stdout.trim().replace(/^.*v(?=\d)/, '');
 }
 
-/** @param {string} dir @param {Node[]} nodes @returns {Promise<Nats>} */
-async function handle(dir, nodes) {
+/** @param {string} dir @param {Node[]} nodes @param {NatsOptions} options @returns {Promise<Nats>} */
+async function handle(dir, nodes, options) {
   const tcpUrls = nodes.map((node) => `tcp://127.0.0.1:${node.ports.client}`);
   const urls = nodes.map((node) => `ws://127.0.0.1:${node.ports.websocket}`);
   const monitors = nodes.map((node) => `http://127.0.0.1:${node.ports.monitor}`);
@@ -95,6 +96,10 @@ async function handle(dir, nodes) {
     },
     freeze: (i = 0) => void nodes[i].child?.kill('SIGSTOP'),
     thaw: (i = 0) => void nodes[i].child?.kill('SIGCONT'),
+    reconfigure: async (changed) => {
+      await writeConfigurations(nodes, { ...options, ...changed });
+      await Promise.all(nodes.map((node) => node.reload()));
+    },
     log: (i = 0) => readFile(nodes[i].logFile, 'utf8'),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.end('SIGTERM')));
@@ -144,6 +149,13 @@ class Node {
     }, { what: `nats-server ${this.name} listens`, ms: READY_MS, everyMs: 5 });
   }
 
+  /** Have it read its configuration anew. */
+  async reload() {
+    const from = (await readFile(this.logFile)).length;
+    this.child?.kill('SIGHUP');
+    await until(async () => /Reloaded server configuration/.test((await readFile(this.logFile)).subarray(from).toString()), { what: `nats-server ${this.name} reads its configuration`, ms: READY_MS, everyMs: 5 });
+  }
+
   /** @param {'SIGTERM' | 'SIGKILL'} signal */
   async end(signal) {
     const { child } = this;
@@ -164,9 +176,14 @@ async function layOut(dir, options) {
     await mkdir(home, { recursive: true });
     nodes.push(new Node(home, `n${i + 1}`, { client: ports[i * 4], monitor: ports[i * 4 + 1], websocket: ports[i * 4 + 2], route: ports[i * 4 + 3] }));
   }
-  const routes = nodes.map((node) => `"nats://127.0.0.1:${node.ports.route}"`).join(', ');
-  await Promise.all(nodes.map((node) => writeFile(join(node.home, 'server.conf'), configuration(node, count > 1 ? routes : undefined, options))));
+  await writeConfigurations(nodes, options);
   return nodes;
+}
+
+/** @param {Node[]} nodes @param {NatsOptions} options */
+async function writeConfigurations(nodes, options) {
+  const routes = nodes.map((node) => `"nats://127.0.0.1:${node.ports.route}"`).join(', ');
+  await Promise.all(nodes.map((node) => writeFile(join(node.home, 'server.conf'), configuration(node, nodes.length > 1 ? routes : undefined, options))));
 }
 
 /** @param {Node} node @param {string | undefined} routes @param {NatsOptions} options */

@@ -19,6 +19,7 @@ const control = {
     const server = await startNats(given);
     return { id: servers.push(server) - 1, url: server.url, tcp: server.tcp };
   },
+  reconfigure: (id, given) => servers[id].reconfigure(given),
   restart: (id) => servers[id].restart(),
   stop: async (id) => {
     const server = servers[id];
@@ -37,6 +38,7 @@ const control = {
     const { wasmMemory } = await import(pathToFileURL(join(values.package, 'wasm', 'stationmaster.js')).href);
     return Buffer.from(wasmMemory().buffer).includes(text);
   },
+  revoke: (operator, key) => operators[operator].revoke(key),
   user: (operator, given) => operators[operator].user(given),
 };
 

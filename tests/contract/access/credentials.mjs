@@ -163,6 +163,46 @@ row('a JWT that expires, without a function to ask: the connection ends with aut
   t.checkError(await t.within(20_000, connection.closed, 'closed'), 'auth_failed', { retryable: false, says: 'as a function' });
 });
 
+const rotating = (password) => `authorization { timeout: 10, user: app, password: "${password}" }`;
+
+row('a password that is changed on the server: credentials() is asked for the new one, and the session goes on', waits, async (t) => {
+  const { url, reconfigure } = await server(t, { extra: rotating('first') });
+  let password = 'first';
+  const asked = [];
+  const connection = await t.connect({ url, reconnectIntervalMs: 50, credentials: (attempt) => { asked.push(attempt); return { username: 'app', password }; } });
+  const station = await connection.station(t.name());
+  const consumer = await station.consumer({ consumerName: 'c' });
+  await station.produce('before');
+  password = 'second';
+  await reconfigure({ extra: rotating(password) });
+  await t.until(() => connection.stats().reconnects === 1 && connection.isConnected(), 20_000, 'the session goes on');
+  await station.produce('after');
+  t.deepEqual(t.texts(await t.collect(consumer, 2)), ['before', 'after'], 'messages');
+  t.equal(asked.length, 2, 'times it was asked');
+  // The server may say why, or only close the socket.
+  t.checkError(asked[1].reason, ['auth_failed', 'connection_lost']);
+});
+
+row('a password that is changed on the server, given once: the connection ends with auth_failed', waits, async (t) => {
+  const { url, reconfigure } = await server(t, { extra: rotating('first') });
+  const connection = await t.connect({ url, reconnectIntervalMs: 50, username: 'app', password: 'first' });
+  await reconfigure({ extra: rotating('second') });
+  t.checkError(await t.within(20_000, connection.closed, 'closed'), 'auth_failed', { retryable: false });
+});
+
+row('a JWT that is revoked during the session: credentials() brings another one, and the session goes on', waits, async (t) => {
+  const { url, user, revoke } = await operated(t);
+  const users = [await user(), await user()];
+  const asked = [];
+  const connection = await t.connect({ url, reconnectIntervalMs: 50, credentials: (attempt) => { const { jwt, seed } = users[asked.push(attempt) - 1]; return { jwt, nkeySeed: seed }; } });
+  const station = await connection.station(t.name());
+  await revoke(users[0].public);
+  await t.until(() => connection.stats().reconnects === 1 && connection.isConnected(), 20_000, 'the session goes on');
+  t.equal((await station.produce('after')).sequence, 1, 'sequence');
+  t.checkError(asked[1].reason, ['auth_failed', 'connection_lost']);
+  await t.rejects(t.connect({ url, creds: users[0].creds }), 'auth_failed', { retryable: false });
+});
+
 row('credentials() that goes on giving what has expired ends with auth_failed, not never', waits, async (t) => {
   const { url, user } = await operated(t);
   const { jwt, seed } = await user({ livesMs: 3000 });

@@ -4,13 +4,15 @@
 export async function server(t, options) {
   const given = await t.control('start', options);
   t.ending(() => t.control('stop', given.id));
-  return { ...given, restart: () => t.control('restart', given.id) };
+  return { ...given, restart: () => t.control('restart', given.id), reconfigure: (changed) => t.control('reconfigure', given.id, changed) };
 }
 
 /** A server in operator mode, and what makes its users. */
 export async function operated(t) {
   const { operator, lines, accountJwt } = await t.control('operator');
-  return { ...await server(t, { extra: lines }), accountJwt, user: (options) => t.control('user', operator, options) };
+  const host = await server(t, { extra: lines });
+  const revoke = async (key) => host.reconfigure({ extra: await t.control('revoke', operator, key) });
+  return { ...host, revoke, accountJwt, user: (options) => t.control('user', operator, options) };
 }
 
 /** Collects what the connection shows of itself; `text()` is all of it in one piece. */
