@@ -26,6 +26,11 @@ export function parse(text) {
 export function readJson(bytes, check, exact = false) {
   const text = utf8(bytes);
   if (text === undefined) return { violations: [violation('', 'JSON in UTF-8', 'bytes that are not UTF-8')] };
+  return readText(text, bytes.length, check, exact);
+}
+
+/** @param {string} text @param {number} size @param {Check} check @param {boolean} exact @returns {Outcome} */
+function readText(text, size, check, exact) {
   let value;
   try {
     value = JSON.parse(text);
@@ -33,7 +38,7 @@ export function readJson(bytes, check, exact = false) {
     return { violations: [violation('', 'JSON', `no JSON at ${mistake(text)}`)] };
   }
   if (exact && LONG.test(text)) value = parseExact(text);
-  return { value, violations: check(value, bytes.length) };
+  return { value, violations: check(value, size) };
 }
 
 /** Where a number may have lost digits. */
@@ -73,7 +78,7 @@ export function writeJson(value, check, exact = false) {
   }
   if (text === undefined) return { violations: [violation('', 'a value that JSON can hold', show(value))] };
   const bytes = bytesOfText(text);
-  return { bytes, violations: readJson(bytes, check, exact).violations };
+  return { bytes, violations: readText(text, bytes.length, check, exact).violations };
 }
 
 /** @param {unknown} value */
