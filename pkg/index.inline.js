@@ -27,6 +27,7 @@ function bytes(text) {
 const parts = {
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
   schemas: async () => bytes((await import('./wasm/inline-schemas.js')).default),
+  timing: async () => bytes((await import('./wasm/inline-timing.js')).default),
   inspecting: async () => bytes((await import('./wasm/inline-inspecting.js')).default),
   reading: async () => bytes((await import('./wasm/inline-reading.js')).default),
   looking: async () => bytes((await import('./wasm/inline-looking.js')).default),

@@ -13,6 +13,7 @@ async function load(source) {
 const parts = {
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
   schemas: () => new URL('./wasm/stationmaster-schemas.wasm', import.meta.url),
+  timing: () => new URL('./wasm/stationmaster-timing.wasm', import.meta.url),
   inspecting: () => new URL('./wasm/stationmaster-inspecting.wasm', import.meta.url),
   reading: () => new URL('./wasm/stationmaster-reading.wasm', import.meta.url),
   looking: () => new URL('./wasm/stationmaster-looking.wasm', import.meta.url),

@@ -3,6 +3,7 @@
 import module from './wasm/stationmaster_bg.wasm';
 import stations from './wasm/stationmaster-stations.wasm';
 import schemas from './wasm/stationmaster-schemas.wasm';
+import timing from './wasm/stationmaster-timing.wasm';
 import inspecting from './wasm/stationmaster-inspecting.wasm';
 import reading from './wasm/stationmaster-reading.wasm';
 import looking from './wasm/stationmaster-looking.wasm';
@@ -19,7 +20,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, schemas: () => schemas, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, keys: () => keys, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

@@ -657,7 +657,10 @@ impl Talk {
 
     fn publish(&mut self, route: RouteId, slot: u32, msg_id: Option<&str>, data: &[u8]) {
         let mut message = Vec::new();
-        let head = self.session.encode(&Draft { headers: &[], msg_id, data }, &mut message).unwrap();
+        let head = self
+            .session
+            .encode(&Draft { headers: &[], msg_id, data, times: Default::default() }, &mut message)
+            .unwrap();
         self.session.publish(self.now, &mut self.out, route, Slot(slot), &message, head);
     }
 

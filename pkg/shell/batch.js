@@ -144,7 +144,7 @@ export class Batch {
    * @returns {BatchCall}
    */
   call(index, at) {
-    const entry = { index, resolve: shared.resolve, reject: shared.reject, producer: this.producer, msgId: undefined, others: undefined, signal: undefined, abort: undefined, batch: this, at };
+    const entry = { index, resolve: shared.resolve, reject: shared.reject, producer: this.producer, msgId: undefined, others: undefined, signal: undefined, abort: undefined, times: undefined, batch: this, at };
     this.#open.set(at, entry);
     return entry;
   }

@@ -25,7 +25,8 @@ export function deferred() {
 
 /**
  * @typedef {{ index: number, resolve: (value: any) => void, reject: (error: unknown) => void, producer: Producer, msgId: string | undefined,
- *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Call
+ *   others: Api.Receipt[] | undefined, signal: AbortSignal | undefined, abort: (() => void) | undefined,
+ *   times: { expiresAt?: Date, visibleAt?: Date } | undefined }} Call
  */
 
 export class Calls {
@@ -38,6 +39,8 @@ export class Calls {
   partition = 0;
   wait = 0;
   limit = 0;
+  /** They have a time to appear or to go. @type {{} | undefined} */
+  times;
 
   /** @param {Connection} connection */
   constructor(connection) {
@@ -86,8 +89,9 @@ export class Calls {
     }
     const promise = new Promise(executor);
     /** @type {Call} */
-    const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined };
+    const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined, times: undefined };
     this.#calls[call] = this.#last = entry;
+    if (options !== undefined) entry.times = this.timed();
     if (producer._schema !== undefined) producer._schema.sent(call, message);
     if (signal) {
       entry.abort = () => this.#connection._do((engine) => engine.abortCall(call));
@@ -103,7 +107,7 @@ export class Calls {
    * @param {boolean} mixed
    */
   given(options, offset, mixed) {
-    this.#checkOptions(options, mixed);
+    const unusual = this.#checkOptions(options, mixed);
     const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
     let end = offset;
     if (msgId !== undefined) end = this.scratch.tagged(1, msgId, end);
@@ -111,6 +115,8 @@ export class Calls {
     if (headers !== undefined) {
       for (const name of Object.keys(headers)) end = this.scratch.tagged(4, headers[name], this.scratch.tagged(3, name, end));
     }
+    this.times = undefined;
+    if (unusual) end = this.#unusual(options, end);
     this.flags = waitForAck === false ? 1 : 0;
     if (partitionNumber !== undefined) this.flags |= ((this.partition = partitionNumber), 2);
     if (ackWaitMs !== undefined) this.flags |= ((this.wait = ackWaitMs), 4);
@@ -127,8 +133,10 @@ export class Calls {
    */
   many(batch, places, taken, schema) {
     const words = this.scratch.words();
+    const times = this.timed();
     for (let i = 0; i < taken; i++) {
       const entry = batch.call(words.getUint32(4 * i, true), /** @type {number} */ (places[i]));
+      entry.times = times;
       this.#calls[entry.index] = entry;
       schema?.sent(entry.index, batch.messages[entry.at]);
     }
@@ -142,6 +150,28 @@ export class Calls {
   #checkOptions(options, mixed) {
     const slow = isSlow(options, this.#connection._instance.fastNames);
     if (slow && this.#connection._engine.checkProduce(options, false, mixed) < 0) throw this.#connection._failure();
+    return slow;
+  }
+
+  /**
+   * Options that travel as texts, and are rare.
+   * @param {any} options
+   * @param {number} end
+   */
+  #unusual({ expirationMs, delayMs, filterValue }, end) {
+    if (expirationMs !== undefined) end = this.scratch.tagged(5, String(expirationMs), end);
+    if (delayMs !== undefined) end = this.scratch.tagged(6, String(delayMs), end);
+    if (filterValue !== undefined) end = this.scratch.tagged(7, filterValue, end);
+    // What that comes to is known once the wasm has read them.
+    if (expirationMs !== undefined || delayMs !== undefined) this.times = {};
+    return end;
+  }
+
+  /** When the messages that were just taken go and appear. */
+  timed() {
+    if (this.times === undefined) return undefined;
+    const [expires, visible] = this.#connection._engine.lastTimes();
+    return { ...(expires >= 0 && { expiresAt: new Date(expires) }), ...(visible >= 0 && { visibleAt: new Date(visible) }) };
   }
 
   /** @param {unknown} options */
@@ -197,6 +227,7 @@ export class Calls {
       duplicate: ((first >> 8) & 1) === 1,
     };
     if (msgId !== undefined) receipt.msgId = msgId;
+    if (call.times !== undefined) Object.assign(receipt, call.times);
     if ((first >> 9) & 1) {
       (call.others ??= []).push(receipt);
       return;

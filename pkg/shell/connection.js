@@ -258,6 +258,16 @@ export class Connection extends Unoffered {
     return [Object.freeze(headers), list.length % 2 === 1 ? list[list.length - 1] : undefined];
   }
 
+  /**
+   * When a message with this header block goes; undefined if that is not said.
+   * @param {Uint8Array} head
+   * @param {bigint} stamp
+   */
+  _expiry(head, stamp) {
+    const span = head.length === 0 ? NaN : this._instance.glue.staysFor(this.broker === 'memory', head);
+    return span >= 0 ? new Date(Number(stamp / 1000000n) + span) : undefined;
+  }
+
   // ---- public -------------------------------------------------------------------------------------------------------
 
   /** @param {string} name @param {Api.StationOptions} [options] */

@@ -89,6 +89,10 @@ export class Message {
     return new Date(Number(this.timestampNs / 1000000n));
   }
 
+  get expiresAt() {
+    return this.#consumer._connection._expiry(this.#span(0), this.timestampNs);
+  }
+
   text() {
     return decoder.decode(this.data);
   }

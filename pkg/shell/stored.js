@@ -55,6 +55,10 @@ export class Stored {
     return (this.#headers = headers);
   }
 
+  get expiresAt() {
+    return this.#connection._expiry(this.#head, this.timestampNs);
+  }
+
   text() {
     return decoder.decode(this.data);
   }

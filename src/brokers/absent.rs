@@ -47,6 +47,10 @@ impl Session for Absent {
         Ok(0)
     }
 
+    fn header<'a>(&self, _head: &'a [u8], _name: &str) -> Option<&'a [u8]> {
+        None
+    }
+
     fn publish(&mut self, _: Now, _: &mut Outbox, _: RouteId, _: Slot, _: &[u8], _: u32) {}
 
     fn forget(&mut self, _: Slot) {}

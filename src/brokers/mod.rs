@@ -31,7 +31,7 @@ pub mod nats;
 pub mod terms;
 
 use crate::base::error::Error;
-use crate::base::time::Now;
+use crate::base::time::{Millis, Now};
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
 use crate::link::session::{Login, ServerFacts, Session};
@@ -44,7 +44,7 @@ use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, Stat
 
 /// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
 /// cannot do at all stands in its own folder.
-const LATER: &[&str] = &["live", "requests", "expiration", "delayed_produce", "filters"];
+const LATER: &[&str] = &["live", "requests", "filters"];
 const WHY_LATER: &str = "it comes with a later version of this package";
 
 /// The brokers of the contract.
@@ -148,6 +148,17 @@ impl Kind {
             #[cfg(feature = "nats")]
             Kind::Nats => nats::head::visible(head),
             _ => Vec::new(),
+        }
+    }
+
+    /// How long a message with this header block of this broker stays, if that is said.
+    pub fn expires(self, head: &[u8]) -> Option<Millis> {
+        match self {
+            #[cfg(feature = "memory")]
+            Kind::Memory => memory::expires(head),
+            #[cfg(feature = "nats")]
+            Kind::Nats => nats::time::expires(head),
+            _ => None,
         }
     }
 
@@ -264,6 +275,16 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.station(Ops::now(exchange), name, spec)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::ensure(api, name, spec)),
+        }
+    }
+
+    /// Make a station ready for messages that vanish or appear later.
+    pub fn prepare<'a>(&'a self, facts: &'a StationFacts, needs: u8) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "memory")]
+            Ops::Memory(..) => Operation::ready(Ok(())),
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::time::prepare(api, facts, needs)),
         }
     }
 

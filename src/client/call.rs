@@ -48,6 +48,8 @@ pub struct Call {
     pub deadline: Time,
     /// It waits while its producer has that many messages without an outcome.
     pub limit: u32,
+    /// What its stations have to be ready for.
+    pub needs: u8,
     /// A repeat cannot store it twice.
     pub has_id: bool,
     /// The application's id, kept where a failure has to name it.

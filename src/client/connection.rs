@@ -11,7 +11,7 @@ use super::options::Connect;
 use super::producer::Producers;
 use super::schema::Schemas;
 use super::tap::Tap;
-use super::turn::{OpId, Row, Status, Turn};
+use super::turn::{OpId, ProducerId, Row, Status, Turn};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Now, Time, earliest};
@@ -49,6 +49,8 @@ pub enum Deed {
     Do(Todo),
     /// Read again which schemas count.
     Look,
+    /// Make the stations of a producer ready for messages that need it.
+    Prepare(ProducerId, u8),
 }
 
 /// Pings that wait for their answers, and closes that wait for what is pending.
@@ -210,7 +212,7 @@ impl Connection {
 
     /// Whether [`Connection::poll`] has something.
     pub fn has_deeds(&self) -> bool {
-        !self.deeds.is_empty()
+        !self.deeds.is_empty() || !self.producers.unready.is_empty()
     }
 
     /// The next thing to be done outside.
@@ -382,8 +384,10 @@ impl Connection {
             }
         }
         producers.report(ctx.turn);
+        let unready = std::mem::take(&mut producers.unready);
         let todo = std::mem::take(&mut consumers.todo);
         self.deeds.extend(todo.into_iter().map(Deed::Do));
+        self.deeds.extend(unready.into_iter().map(|(producer, needs)| Deed::Prepare(producer, needs)));
         self.check_closing(now);
     }
 

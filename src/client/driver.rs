@@ -212,6 +212,7 @@ impl Driver {
                 Some(Deed::Do(Todo::Bury(dying))) => self.bury(*dying),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
                 Some(Deed::Look) => self.look_again(),
+                Some(Deed::Prepare(producer, needs)) => self.prepare(producer, needs),
             }
         }
         if !(company && self.waits_for_company()) {

@@ -117,6 +117,13 @@ pub const BROWSE: &[&str] = &["start", "partitionNumber", "limit", "signal"];
 /// Longest `inboxPrefix`, in bytes.
 const PREFIX_MAX: usize = 200;
 
+/// The header that `filterValue` travels as, where the broker has no field of its own for it.
+pub const FILTER_HEADER: &str = "X-Filter";
+/// The least `expirationMs`: brokers count seconds.
+const EXPIRATION_LEAST: u64 = 1000;
+/// The most of `expirationMs` and `delayMs`: a hundred years, which every broker's clock holds.
+const SPAN_MOST: u64 = 100 * 365 * 86_400_000;
+
 const OTHER: &str = "This option belongs to another broker.";
 const LATER: &str = "It comes with a later version of this package.";
 
@@ -414,10 +421,13 @@ pub const PRODUCE_DEFAULTS: Produce =
 pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Error> {
     let known = [PRODUCE, if batch { BATCH } else { &[] }, if mixed { PRODUCER } else { &[] }];
     let read = Reader::new("produce", options, &known)?;
-    for name in ["expirationMs", "delayMs"] {
-        read.only_default(name, &Value::Nothing, LATER)?;
+    read.whole("expirationMs", EXPIRATION_LEAST, EXPIRATION_LEAST, SPAN_MOST)?;
+    read.whole("delayMs", 0, 0, SPAN_MOST)?;
+    if read.text("filterValue")?.is_some() && read.value("headers").get(FILTER_HEADER) != &Value::Nothing {
+        return Err(Error::argument(format!("filterValue and the header {FILTER_HEADER} exclude each other"))
+            .hint("filterValue travels as that header; give one of them."));
     }
-    for name in ["maxMsgDeliveries", "deadLetterStation", "filterValue", "publishingId", "amqp", "metadata"] {
+    for name in ["maxMsgDeliveries", "deadLetterStation", "publishingId", "amqp", "metadata"] {
         read.only_default(name, &Value::Nothing, OTHER)?;
     }
     read.only_default("compression", &Value::Text("none".into()), OTHER)?;
@@ -716,6 +726,18 @@ mod tests {
         ] {
             assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
         }
-        assert_eq!(kind(produce(&json(r#"{"delayMs":5}"#), false, false)), Kind::NotSupported);
+        for text in [
+            r#"{"expirationMs":999}"#,
+            r#"{"expirationMs":"1000"}"#,
+            r#"{"delayMs":-1}"#,
+            r#"{"delayMs":1.5}"#,
+            r#"{"delayMs":1e15}"#,
+            r#"{"filterValue":5}"#,
+            r#"{"filterValue":"a","headers":{"X-Filter":"b"}}"#,
+        ] {
+            assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
+        }
+        assert!(produce(&json(r#"{"expirationMs":1000,"delayMs":0,"filterValue":"a"}"#), false, false).is_ok());
+        assert_eq!(kind(produce(&json(r#"{"publishingId":5}"#), false, false)), Kind::NotSupported);
     }
 }

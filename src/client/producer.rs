@@ -7,7 +7,7 @@ use super::call::{Call, Calls, State};
 use super::context::Context;
 use super::lane::{Flow, Lane};
 pub use super::sender::Message;
-use super::sender::{Flush, Producer, Stage, Target, auto_text, closed, lost, no_partition, silence};
+use super::sender::{Producer, Stage, Target, auto_text, closed, lost, no_partition, silence};
 use super::turn::{CallId, OpId, ProducerId, Row, Status};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -28,6 +28,8 @@ pub struct Producers {
     /// Bytes of the messages whose receipts came.
     pub sent: (u64, u64),
     failed: Vec<(String, Error, u32, Vec<String>)>,
+    /// Producers whose next message needs stations that are made ready for it.
+    pub(super) unready: Vec<(ProducerId, u8)>,
     /// No later than the next moment anything is due; found again by looking at everything, which is not done a turn.
     due: Option<Time>,
 }
@@ -41,6 +43,7 @@ impl Producers {
             receipts: Receipts::default(),
             sent: (0, 0),
             failed: Vec::new(),
+            unready: Vec::new(),
             due: None,
         }
     }
@@ -61,11 +64,13 @@ impl Producers {
             counter: 0,
             opened: Vec::new(),
             flushes: Vec::new(),
+            ready: 0,
+            preparing: false,
         }));
         id
     }
 
-    fn get(&mut self, id: ProducerId) -> Option<&mut Producer> {
+    pub(super) fn get(&mut self, id: ProducerId) -> Option<&mut Producer> {
         self.producers.get_mut(id.0 as usize)?.as_mut()
     }
 
@@ -178,7 +183,8 @@ impl Producers {
         }
         let id_text = message.msg_id.or((auto_id > 0).then_some(auto.as_str()));
         let mut bytes = self.calls.buffer();
-        let draft = Draft { headers: message.headers, msg_id: id_text, data: message.data };
+        let Message { headers, data, times, .. } = *message;
+        let draft = Draft { headers, msg_id: id_text, data, times };
         let head = match ctx.session.encode(&draft, &mut bytes) {
             Ok(head) => head,
             Err(error) => {
@@ -214,6 +220,7 @@ impl Producers {
             state: State::Waiting,
             deadline: ctx.now.mono + message.ack_wait,
             limit: message.limit.max(1),
+            needs: times.needs(),
             has_id: id_text.is_some(),
             id: if message.wants_receipt { None } else { id_text.map(String::from) },
             auto_id,
@@ -236,7 +243,7 @@ impl Producers {
     }
 
     /// Let waiting messages into the window. After an outcome only when half of it is free, so that they leave together.
-    fn pump(&mut self, ctx: &mut Context<'_>, id: ProducerId, refill: bool) {
+    pub(super) fn pump(&mut self, ctx: &mut Context<'_>, id: ProducerId, refill: bool) {
         if !ctx.up {
             return;
         }
@@ -255,6 +262,9 @@ impl Producers {
                 // Its time is over: the tick that is at work takes it out.
                 producer.queue.pop_front();
                 continue;
+            }
+            if call.needs & !producer.ready != 0 {
+                return producer.prepare(id, call.needs, &mut self.unready);
             }
             if producer.in_flight >= call.limit || (first || producer.full) && producer.in_flight > call.limit / 2 {
                 return;
@@ -522,7 +532,7 @@ impl Producers {
         }
     }
 
-    fn ids(&self, mut pick: impl FnMut(&Producer) -> bool) -> Vec<ProducerId> {
+    pub(super) fn ids(&self, mut pick: impl FnMut(&Producer) -> bool) -> Vec<ProducerId> {
         let live = |producer: &Producer| !matches!(producer.stage, Stage::Ended(_));
         let all = self.producers.iter().enumerate().filter_map(|(index, producer)| Some((index, producer.as_ref()?)));
         all.filter(|(_, producer)| live(producer) && pick(producer))
@@ -606,57 +616,6 @@ impl Producers {
         }
     }
 
-    /// Tell `op` when everything produced so far has its outcome.
-    pub fn flush(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: OpId) {
-        let before = self.calls.next_order();
-        match self.get(id) {
-            Some(producer) if producer.pending > 0 => {
-                let left = producer.pending;
-                producer.flushes.push(Flush { op, before, left });
-            }
-            _ => ctx.turn.end(op, Ok(())),
-        }
-    }
-
-    /// End a producer: what is pending may finish within the limit for closing, then it is rejected.
-    pub fn destroy(&mut self, ctx: &mut Context<'_>, id: ProducerId, op: Option<OpId>) {
-        let until = ctx.now.mono + limits::CLOSE_WAIT;
-        let up = ctx.linked;
-        let Some(producer) = self.get(id) else {
-            return if let Some(op) = op {
-                ctx.turn.end(op, Ok(()))
-            };
-        };
-        let idle = producer.pending == 0;
-        match producer.stage {
-            Stage::Ended(_) => {
-                if let Some(op) = op {
-                    ctx.turn.end(op, Ok(()));
-                }
-            }
-            Stage::Closing { .. } => {
-                // A second destroy ends with the first.
-                if let Some(op) = op {
-                    producer.flushes.push(Flush { op, before: u64::MAX, left: producer.pending });
-                }
-            }
-            Stage::Opening | Stage::Open => {
-                producer.stage = Stage::Closing { op, until };
-                self.due_at(until);
-                if idle || !up {
-                    self.end(ctx, id, &closed());
-                }
-            }
-        }
-    }
-
-    /// End all of them.
-    pub fn destroy_all(&mut self, ctx: &mut Context<'_>) {
-        for id in self.ids(|_| true) {
-            self.destroy(ctx, id, None);
-        }
-    }
-
     /// Everything is over at once.
     pub fn end_all(&mut self, ctx: &mut Context<'_>, error: &Error) {
         for id in self.ids(|_| true) {
@@ -719,7 +678,7 @@ impl Producers {
         self.due
     }
 
-    fn due_at(&mut self, at: Time) {
+    pub(super) fn due_at(&mut self, at: Time) {
         self.due = earliest(self.due, Some(at));
     }
 

@@ -8,6 +8,7 @@ use super::turn::{CallId, OpId};
 use crate::base::error::{Error, Kind};
 use crate::base::id::push_base36;
 use crate::base::time::{Millis, Time};
+use crate::link::session::Times;
 use crate::policy::resend;
 use std::collections::VecDeque;
 
@@ -30,6 +31,8 @@ pub struct Message<'a> {
     pub limit: u32,
     /// Resolve with the receipt.
     pub wants_receipt: bool,
+    /// When it appears and when it goes.
+    pub times: Times,
 }
 
 /// One station as a producer sends to it.
@@ -83,6 +86,10 @@ pub(super) struct Producer {
     pub(super) counter: u64,
     pub(super) opened: Vec<OpId>,
     pub(super) flushes: Vec<Flush>,
+    /// What its stations are ready for ([`Times::needs`]).
+    pub(super) ready: u8,
+    /// They are being made ready.
+    pub(super) preparing: bool,
 }
 
 /// When silence about a message is a reason to look at it.

@@ -5,12 +5,14 @@
 
 use super::engine::Engine;
 use crate::base::error::{Error, Kind};
-use crate::base::time::Millis;
+use crate::base::time::{Millis, Wall};
 use crate::base::value::Value;
 use crate::client::options;
 use crate::client::producer::Message;
 use crate::client::reader;
 use crate::client::turn::ProducerId;
+use crate::link::session::{Later, Times};
+use std::cell::Cell;
 use wasm_bindgen::prelude::*;
 
 /// Flags beside a payload.
@@ -24,6 +26,9 @@ const TAG_ID: u8 = 1;
 const TAG_KEY: u8 = 2;
 const TAG_NAME: u8 = 3;
 const TAG_VALUE: u8 = 4;
+const TAG_EXPIRES: u8 = 5;
+const TAG_DELAY: u8 = 6;
+const TAG_FILTER: u8 = 7;
 
 /// What the options of one call say of its messages.
 pub(super) struct Common<'a> {
@@ -34,6 +39,10 @@ pub(super) struct Common<'a> {
     ack_wait: Millis,
     limit: u32,
     wants_receipt: bool,
+    expires: Option<Millis>,
+    delay: Option<Millis>,
+    /// Of the next message.
+    times: Cell<Times>,
 }
 
 impl<'a> Common<'a> {
@@ -47,12 +56,18 @@ impl<'a> Common<'a> {
     ) -> Result<Common<'a>, Error> {
         let mut headers = Vec::new();
         let (mut msg_id, mut key, mut name) = (None, None, "");
+        let (mut expires, mut delay) = (None, None);
+        // The numbers have been checked with the other unusual options.
+        let span = |text: &str| text.parse().ok().map(Millis);
         for (tag, text) in Texts(texts) {
             match tag {
                 TAG_ID => msg_id = Some(text),
                 TAG_KEY => key = Some(text),
                 TAG_NAME => name = text,
                 TAG_VALUE => headers.push((name, text)),
+                TAG_EXPIRES => expires = span(text),
+                TAG_DELAY => delay = span(text).filter(|span| span.0 > 0),
+                TAG_FILTER => headers.push((options::FILTER_HEADER, text)),
                 _ => {}
             }
         }
@@ -73,12 +88,37 @@ impl<'a> Common<'a> {
             ack_wait: Millis(number(HAS_WAIT, "ackWaitMs", wait, reader::SAFE, defaults.ack_wait.0)?),
             limit: limit as u32,
             wants_receipt: flags & NO_RECEIPT == 0,
+            expires,
+            delay,
+            times: Cell::new(Times { expires, later: None }),
         })
+    }
+
+    /// Say from when on its messages appear and go; what that comes to is kept for their receipts.
+    pub(super) fn timed(self, engine: &Engine) -> Common<'a> {
+        if self.expires.is_none() && self.delay.is_none() {
+            return self;
+        }
+        let wall = engine.driver.now().wall;
+        let after = |at: Wall, span: Millis| Wall(at.0.saturating_add(span.nanos()));
+        let visible = self.delay.map(|span| after(wall, span));
+        if let (Some(span), Some(at)) = (self.delay, visible) {
+            let id = u64::from_le_bytes(engine.driver.random());
+            self.times.set(Times { later: Some(Later { span, at, id }), ..self.times.get() });
+        }
+        engine.times.set([self.expires.map(|span| after(visible.unwrap_or(wall), span)), visible]);
+        self
     }
 
     /// One of the messages.
     pub(super) fn message<'m>(&'m self, data: &'m [u8]) -> Message<'m> {
+        let times = self.times.get();
+        if let Some(later) = times.later {
+            let next = Later { id: later.id.wrapping_add(1), ..later };
+            self.times.set(Times { later: Some(next), ..times });
+        }
         Message {
+            times,
             headers: &self.headers,
             msg_id: self.msg_id,
             key: self.key,
@@ -134,7 +174,7 @@ impl Engine {
         let mut send = || -> Result<(), Error> {
             let (texts, rest) = scratch.split_at_checked(texts as usize).ok_or_else(short)?;
             let mut rest = rest.get(..length as usize).ok_or_else(short)?;
-            let common = Common::read(texts, flags, partition, wait, limit)?;
+            let common = Common::read(texts, flags, partition, wait, limit)?.timed(self);
             self.driver.hot(|core, now| {
                 core.check_open()?;
                 let (producers, _, _, mut ctx) = core.parts(now);

@@ -7,7 +7,7 @@ use super::{fault, report, values};
 use crate::base::error::{Error, Kind};
 use crate::base::id::check_name;
 use crate::base::limits;
-use crate::base::time::Millis;
+use crate::base::time::{Millis, Wall};
 use crate::base::value::Value;
 use crate::brokers;
 use crate::brokers::terms::{Done, StationFacts};
@@ -21,7 +21,7 @@ use crate::link::session::Verdict;
 use crate::runtime::web::{Hooks, WebRuntime};
 use crate::runtime::{Part, Runtime};
 use js_sys::{Array, Function, Promise};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
@@ -103,6 +103,8 @@ pub struct Engine {
     pub(super) error: RefCell<Option<Error>>,
     name: Option<String>,
     pub(super) looks: super::look::Looks,
+    /// When the messages of the last call go and appear, where that was asked for.
+    pub(super) times: Cell<[Option<Wall>; 2]>,
 }
 
 #[wasm_bindgen]
@@ -155,6 +157,7 @@ impl Engine {
             error: RefCell::new(None),
             name,
             looks: Default::default(),
+            times: Default::default(),
         })
     }
 
@@ -301,7 +304,7 @@ impl Engine {
             return self.kept(Err(Error::new(Kind::Internal, "the scratch is too small")), |_: ()| -1);
         };
         let send = || -> Result<CallId, Error> {
-            let common = Common::read(texts, flags, partition, wait, limit)?;
+            let common = Common::read(texts, flags, partition, wait, limit)?.timed(self);
             self.driver.hot(|core, now| {
                 core.check_open()?;
                 let (producers, _, _, mut ctx) = core.parts(now);

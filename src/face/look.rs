@@ -4,6 +4,8 @@ use super::engine::{Engine, find, promise};
 use super::{report, values};
 use crate::base::error::{Error, Kind};
 use crate::base::id::check_name;
+use crate::base::time::Wall;
+use crate::brokers;
 use crate::brokers::terms::Stored;
 use crate::client::look::Look;
 use crate::client::options;
@@ -72,6 +74,23 @@ impl Engine {
     pub fn end_look(&self, id: u32) {
         self.looks.borrow_mut().try_remove(id as usize);
     }
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// When the messages of the call before go and appear, in milliseconds since 1970; NaN where that was not asked for.
+    #[wasm_bindgen(js_name = lastTimes)]
+    pub fn last_times(&self) -> Vec<f64> {
+        let millis = |wall: Option<Wall>| wall.map_or(f64::NAN, |wall| (wall.0 / 1_000_000) as f64);
+        self.times.get().map(millis).to_vec()
+    }
+}
+
+/// How long a message with this header block stays, in milliseconds; NaN if that is not said.
+#[wasm_bindgen(skip_typescript, js_name = staysFor)]
+pub fn stays_for(memory_broker: bool, head: &[u8]) -> f64 {
+    let kind = if memory_broker { brokers::Kind::Memory } else { brokers::Kind::Nats };
+    kind.expires(head).map_or(f64::NAN, |span| span.0 as f64)
 }
 
 /// Stored messages as the shell reads them.

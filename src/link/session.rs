@@ -62,6 +62,41 @@ pub struct Draft<'a> {
     pub msg_id: Option<&'a str>,
     /// The payload.
     pub data: &'a [u8],
+    /// When it appears and when it goes.
+    pub times: Times,
+}
+
+/// When a message appears and when it goes, beside the station's own rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// It vanishes after this time.
+    pub expires: Option<Millis>,
+    /// It stays hidden until then.
+    pub later: Option<Later>,
+}
+
+/// A message that stays hidden for some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// How long.
+    pub span: Millis,
+    /// Until when, on our own clock.
+    pub at: Wall,
+    /// A number that no other such message has.
+    pub id: u64,
+}
+
+/// [`Times::needs`]: messages that vanish.
+pub const NEEDS_EXPIRY: u8 = 1;
+/// [`Times::needs`]: messages that stay hidden.
+pub const NEEDS_DELAY: u8 = 2;
+
+impl Times {
+    /// What a station has to be ready for before it takes such a message.
+    pub fn needs(&self) -> u8 {
+        let need = |given: bool, need: u8| if given { need } else { 0 };
+        need(self.expires.is_some(), NEEDS_EXPIRY) | need(self.later.is_some(), NEEDS_DELAY)
+    }
 }
 
 /// What a consumer asks of a feed.
@@ -346,6 +381,8 @@ pub trait Session {
     /// Append the message to `into`, as it is kept while it waits: head, then payload. Returns the head's length.
     /// Checks what the protocol limits: header names and values, sizes.
     fn encode(&self, draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error>;
+    /// The value of an application's header in a header block, if it is there.
+    fn header<'a>(&self, head: &'a [u8], name: &str) -> Option<&'a [u8]>;
     /// Write an encoded message, with a receipt wanted under `slot`.
     fn publish(&mut self, now: Now, out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32);
     /// The slot's receipt is no longer wanted; one that comes late must not be taken for the slot's next message.

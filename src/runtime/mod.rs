@@ -31,6 +31,8 @@ pub enum Part {
     Schemas,
     /// Dead letters.
     Dead,
+    /// What makes stations ready for messages that vanish or appear later.
+    Timing,
 }
 
 impl Part {
@@ -42,6 +44,7 @@ impl Part {
             Part::Keys => "keys",
             Part::Schemas => "schemas",
             Part::Dead => "dead",
+            Part::Timing => "timing",
         }
     }
 }

@@ -45,6 +45,7 @@ fn stage(broker: &str, url: &str, jump: i64) -> Stage {
 impl Stage {
     fn produce(&self, text: &str) {
         let message = Message {
+            times: Default::default(),
             headers: &[],
             msg_id: None,
             key: None,

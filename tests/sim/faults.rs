@@ -148,6 +148,7 @@ impl Play {
         };
         let key = format!("k{}", self.random.below(5));
         let message = Message {
+            times: Default::default(),
             headers: &[("kind", "test")],
             msg_id: id.as_deref(),
             key: (id.is_none() && self.random.chance(300)).then_some(key.as_str()),

@@ -107,6 +107,7 @@ impl Play {
         let payload = format!("m{}", self.count);
         let id = self.random.chance(300).then(|| format!("id{}", self.random.between(1, self.count)));
         let message = Message {
+            times: Default::default(),
             headers: &[("kind", "test")],
             msg_id: id.as_deref(),
             key: None,

@@ -45,6 +45,7 @@ fn end(world: &World, app: &App, limit: u64) -> (Error, u64) {
 
 fn message(data: &str) -> Message<'_> {
     Message {
+        times: Default::default(),
         headers: &[],
         msg_id: None,
         key: None,

@@ -30,6 +30,7 @@ fn connect(world: &World, urls: serde_json::Value) -> App {
 fn produce(app: &App, producer: stationmaster::client::turn::ProducerId, number: usize) {
     let data = format!("m{number}");
     let message = Message {
+        times: Default::default(),
         headers: &[],
         msg_id: None,
         key: None,

@@ -32,6 +32,7 @@ fn stage() -> Stage {
 
 fn plain(data: &str) -> Message<'_> {
     Message {
+        times: Default::default(),
         headers: &[],
         msg_id: None,
         key: None,

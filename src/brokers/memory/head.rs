@@ -6,8 +6,10 @@
 //! for none) and the id, then for each header the name's length (two bytes), the value's length (four bytes), the name
 //! and the value.
 
+use crate::base::bytes::parse_decimal;
 use crate::base::error::{Error, Kind};
 use crate::base::headers::{check, check_id};
+use crate::base::time::Millis;
 use crate::link::session::Draft;
 
 /// Largest head: what a NATS stream takes, for the same reason.
@@ -45,11 +47,14 @@ pub(super) fn copy(draft: &Draft<'_>) -> (Vec<u8>, u32) {
 }
 
 fn write(draft: &Draft<'_>, into: &mut Vec<u8>) {
-    if draft.msg_id.is_some() || !draft.headers.is_empty() {
+    let own = times(draft);
+    if draft.msg_id.is_some() || !draft.headers.is_empty() || !own.is_empty() {
         let id = draft.msg_id.unwrap_or_default();
         push_length(into, id.len());
         into.extend_from_slice(id.as_bytes());
-        for (name, value) in draft.headers {
+        for (name, value) in
+            own.iter().map(|(name, value)| (*name, value.as_str())).chain(draft.headers.iter().copied())
+        {
             into.extend_from_slice(&u16::try_from(name.len()).unwrap_or(u16::MAX).to_le_bytes());
             push_length(into, value.len());
             into.extend_from_slice(name.as_bytes());
@@ -64,7 +69,9 @@ pub fn headers(head: &[u8]) -> Vec<(String, String)> {
     let mut list = Vec::new();
     let Some((_, mut rest)) = split_id(head) else { return list };
     while let Some((name, value, after)) = split_header(rest) {
-        list.push((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned()));
+        if !name.starts_with(b"Nats-") {
+            list.push((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned()));
+        }
         rest = after;
     }
     list
@@ -81,12 +88,57 @@ pub(super) fn id(head: &[u8]) -> Option<&str> {
     std::str::from_utf8(id).ok().filter(|id| !id.is_empty())
 }
 
+/// What the broker has to know of a message travels as headers that no application can have; they come first.
+const EXPIRES: &str = "Nats-TTL";
+const HIDDEN: &str = "Nats-Hidden";
+
+fn times(draft: &Draft<'_>) -> Vec<(&'static str, String)> {
+    let times = &draft.times;
+    let spans = [(EXPIRES, times.expires), (HIDDEN, times.later.map(|later| later.span))];
+    spans.into_iter().filter_map(|(name, span)| Some((name, span?.0.to_string()))).collect()
+}
+
+fn span(head: &[u8], name: &str) -> Option<Millis> {
+    let (_, mut rest) = split_id(head)?;
+    while let Some((key, value, after)) = split_header(rest).filter(|(key, ..)| key.starts_with(b"Nats-")) {
+        if key == name.as_bytes() {
+            return parse_decimal(value).map(Millis);
+        }
+        rest = after;
+    }
+    None
+}
+
+/// How long the message stays, if that is said.
+pub fn expires(head: &[u8]) -> Option<Millis> {
+    span(head, EXPIRES)
+}
+
+/// How long the message stays hidden, if that is said.
+pub(super) fn hidden(head: &[u8]) -> Option<Millis> {
+    span(head, HIDDEN)
+}
+
+/// The value of an application's header.
+pub(super) fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (_, mut rest) = split_id(head)?;
+    while let Some((key, value, after)) = split_header(rest) {
+        if key == name.as_bytes() {
+            return Some(value);
+        }
+        rest = after;
+    }
+    None
+}
+
 fn head_size(draft: &Draft<'_>) -> usize {
-    if draft.msg_id.is_none() && draft.headers.is_empty() {
+    let own = times(draft);
+    if draft.msg_id.is_none() && draft.headers.is_empty() && own.is_empty() {
         return 0;
     }
     let id = draft.msg_id.map_or(0, str::len).saturating_add(4);
     let each = |(name, value): &(&str, &str)| name.len().saturating_add(value.len()).saturating_add(6);
+    let id = own.iter().fold(id, |sum, (name, value)| sum.saturating_add(each(&(name, value.as_str()))));
     draft.headers.iter().fold(id, |sum, header| sum.saturating_add(each(header)))
 }
 
@@ -115,10 +167,11 @@ fn split_header(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::session::{Later, Times};
     use proptest::prelude::*;
 
     fn draft<'a>(headers: &'a [(&'a str, &'a str)], msg_id: Option<&'a str>, data: &'a [u8]) -> Draft<'a> {
-        Draft { headers, msg_id, data }
+        Draft { headers, msg_id, data, times: Times::default() }
     }
 
     #[test]
@@ -128,6 +181,21 @@ mod tests {
         assert_eq!(bytes, b"abc");
         assert_eq!(headers(b""), []);
         assert_eq!(msg_id(b""), None);
+    }
+
+    #[test]
+    fn times_are_the_brokers_own() {
+        let later = Later { span: Millis(20), at: crate::base::time::Wall(5), id: 1 };
+        let times = Times { expires: Some(Millis(1500)), later: Some(later) };
+        let mut bytes = Vec::new();
+        let head = encode(&Draft { times, ..draft(&[("k", "v")], None, b"x") }, &mut bytes).unwrap() as usize;
+        let head = &bytes[..head];
+        assert_eq!(
+            (expires(head), hidden(head), header(head, "k")),
+            (Some(Millis(1500)), Some(Millis(20)), Some(&b"v"[..]))
+        );
+        assert_eq!(headers(head), [("k".to_string(), "v".to_string())]);
+        assert_eq!((expires(b""), hidden(b"")), (None, None));
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use head::{MESSAGE_MAX, headers, msg_id};
+pub use head::{MESSAGE_MAX, expires, headers, msg_id};
 pub use ops::Ops;
 pub use session::MemorySession;
 pub use stations::Membership;

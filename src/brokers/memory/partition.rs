@@ -2,10 +2,12 @@
 //!
 //! Does not know groups: when a message is done with is said from outside.
 
+use super::head;
 use crate::base::time::{Millis, Now, Time, Wall};
 use crate::brokers::terms::Retention;
 use std::cell::Cell;
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
@@ -29,6 +31,14 @@ pub(super) struct Message {
     stored: Time,
 }
 
+/// A message that is hidden, under the sequence that its receipt told.
+#[derive(Debug)]
+struct Hidden {
+    sequence: u64,
+    bytes: Rc<[u8]>,
+    head: u32,
+}
+
 /// One partition. Invariant: `messages` is empty or begins with a message that is still there; the message at index
 /// `i` has the sequence `first + i`.
 #[derive(Debug)]
@@ -42,6 +52,11 @@ pub(super) struct Partition {
     ids: HashMap<Rc<str>, u64, BuildHasherDefault<Fnv>>,
     /// The same ids by age, with the moment when each is forgotten.
     recent: VecDeque<(Time, Rc<str>)>,
+    /// Messages that vanish, by the moment.
+    vanishing: BinaryHeap<Reverse<(Time, u64)>>,
+    /// Messages that appear later: by the moment, and themselves in the order of their sequences.
+    appearing: BinaryHeap<Reverse<(Time, u64)>>,
+    hidden: VecDeque<Hidden>,
     /// What the whole broker stores; every partition adds and takes away its share.
     used: Rc<Cell<u64>>,
 }
@@ -58,6 +73,9 @@ impl Partition {
             bytes: 0,
             ids: HashMap::default(),
             recent: VecDeque::new(),
+            vanishing: BinaryHeap::new(),
+            appearing: BinaryHeap::new(),
+            hidden: VecDeque::new(),
             used,
         }
     }
@@ -123,15 +141,53 @@ impl Partition {
             self.count = self.count.saturating_add(1);
             self.bytes = self.bytes.saturating_add(size);
             stored.bytes = Some(Rc::from(message));
+            if let Some(span) = message.get(..head as usize).and_then(head::expires) {
+                self.vanishing.push(Reverse((now.mono + span, sequence)));
+            }
         }
         self.messages.push_back(stored);
         self.enforce();
         sequence
     }
 
+    /// Take a message that stays hidden for this long and return its sequence; it appears under another one.
+    pub fn hide(&mut self, now: Now, message: &[u8], head: u32, id: Option<&str>, span: Millis) -> u64 {
+        let sequence = self.append(now, message, head, id, false);
+        self.charge(length(message).saturating_add(RECORD_COST));
+        self.appearing.push(Reverse((now.mono + span, sequence)));
+        self.hidden.push_back(Hidden { sequence, bytes: Rc::from(message), head });
+        sequence
+    }
+
+    /// When the next hidden message appears.
+    pub fn appears(&self) -> Option<Time> {
+        self.appearing.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Take out a hidden message whose time has come.
+    pub fn appeared(&mut self, now: Now) -> Option<(Rc<[u8]>, u32)> {
+        while self.appears().is_some_and(|at| at <= now.mono) {
+            let Reverse((_, sequence)) = self.appearing.pop()?;
+            let Ok(at) = self.hidden.binary_search_by_key(&sequence, |hidden| hidden.sequence) else { continue };
+            let hidden = self.hidden.remove(at)?;
+            self.release(length(&hidden.bytes).saturating_add(RECORD_COST));
+            return Some((hidden.bytes, hidden.head));
+        }
+        None
+    }
+
+    /// How many messages are hidden.
+    pub fn hidden(&self) -> u64 {
+        self.hidden.len() as u64
+    }
+
     /// Remove what is too old, messages and ids.
     pub fn expire(&mut self, now: Now) {
         self.forget_ids(now.mono);
+        while self.vanishing.peek().is_some_and(|Reverse((at, _))| *at <= now.mono) {
+            let Some(Reverse((_, sequence))) = self.vanishing.pop() else { break };
+            self.remove(sequence);
+        }
         let Retention::Age(seconds) = self.retention else { return };
         let age = Millis(seconds.saturating_mul(1000));
         while self.messages.front().is_some_and(|oldest| oldest.stored + age <= now.mono) {
@@ -153,10 +209,15 @@ impl Partition {
 
     /// Remove all messages and say how many there were. Sequences go on, and ids stay remembered.
     pub fn clear(&mut self) -> u64 {
-        let count = self.count;
+        let count = self.count.saturating_add(self.hidden());
         while !self.messages.is_empty() {
             self.drop_first();
         }
+        while let Some(hidden) = self.hidden.pop_front() {
+            self.release(length(&hidden.bytes).saturating_add(RECORD_COST));
+        }
+        self.appearing.clear();
+        self.vanishing.clear();
         count
     }
 
@@ -234,6 +295,7 @@ impl Partition {
 
 impl Drop for Partition {
     fn drop(&mut self) {
+        let _ = self.clear();
         let records = (self.messages.len() as u64).saturating_mul(RECORD_COST);
         let ids = self
             .recent

@@ -149,6 +149,10 @@ impl Session for MemorySession {
         head::encode(draft, into)
     }
 
+    fn header<'a>(&self, head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        head::header(head, name)
+    }
+
     fn publish(&mut self, now: Now, _out: &mut Outbox, route: RouteId, slot: Slot, message: &[u8], head: u32) {
         let published = self.store.borrow_mut().publish(now, route.0 as usize, message, head);
         if let Some(calls) = &mut self.calls {

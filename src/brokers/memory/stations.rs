@@ -70,7 +70,10 @@ impl Store {
         Ok(StationReport {
             name: name.into(),
             partitions: station.numbers().collect(),
-            messages: station.partitions.iter().fold(0, |sum, partition| sum.saturating_add(partition.count())),
+            messages: station
+                .partitions
+                .iter()
+                .fold(0, |sum, partition| sum.saturating_add(partition.count()).saturating_add(partition.hidden())),
             bytes: station.partitions.iter().fold(0, |sum, partition| sum.saturating_add(partition.bytes())),
             first: only.filter(|partition| partition.count() > 0).map(Partition::first),
             last: only.and_then(|partition| partition.next().checked_sub(1)).filter(|last| *last > 0),

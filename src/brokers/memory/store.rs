@@ -135,6 +135,7 @@ impl Store {
     /// The same, to a partition of a station.
     pub(super) fn append(&mut self, now: Now, key: usize, index: usize, message: &[u8], head: u32) -> Published {
         self.prune(now, key);
+        self.reveal(now, key, index);
         let id = message.get(..head as usize).and_then(head::id);
         if let Some(sequence) = id.and_then(|id| self.partition(key, index)?.known(now, id)) {
             return Published::Duplicate(sequence);
@@ -149,6 +150,11 @@ impl Store {
         let Some(station) = self.stations.get_mut(key) else { return Published::Lost(missing("")) };
         let Some(partition) = station.partitions.get_mut(index) else { return Published::Lost(missing(&station.name)) };
         partition.expire(now);
+        if let Some(span) = message.get(..head as usize).and_then(head::hidden).filter(|span| span.0 > 0) {
+            let sequence = partition.hide(now, message, head, id, span);
+            self.note_all(key, index);
+            return Published::Stored(sequence);
+        }
         let sequence = partition.next();
         let keep = station.spec.retention != Retention::Acked
             || station
@@ -162,6 +168,29 @@ impl Store {
             group = (spot.group as usize).saturating_add(1);
         }
         Published::Stored(sequence)
+    }
+
+    /// Hidden messages whose time has come are stored behind all others; nobody is served yet.
+    pub(super) fn reveal(&mut self, now: Now, key: usize, index: usize) {
+        let Some(station) = self.stations.get_mut(key) else { return };
+        let Some(partition) = station.partitions.get_mut(index) else { return };
+        while let Some((bytes, head)) = partition.appeared(now) {
+            let sequence = partition.next();
+            let keep = station.spec.retention != Retention::Acked
+                || station.groups.iter().any(|(_, group)| {
+                    group.cursors.get(index).is_some_and(|reading| !reading.cursor.is_done(sequence))
+                });
+            partition.append(now, &bytes, head, None, keep);
+        }
+    }
+
+    /// Whoever waits in this partition waits for what appears there, too.
+    fn note_all(&mut self, key: usize, index: usize) {
+        let mut group = 0;
+        while let Some(spot) = self.spot_from(key, group, index) {
+            self.note(spot);
+            group = (spot.group as usize).saturating_add(1);
+        }
     }
 
     /// What becomes of a delivered message.
@@ -194,6 +223,7 @@ impl Store {
 
     /// Give what there is to the members that have asked, one message each in turn.
     pub(super) fn serve(&mut self, now: Now, spot: Spot) {
+        self.reveal(now, spot.station as usize, spot.partition as usize);
         let Some(station) = self.stations.get_mut(spot.station as usize) else { return };
         let index = spot.partition as usize;
         let Some(partition) = station.partitions.get_mut(index) else { return };
@@ -243,6 +273,8 @@ impl Store {
         let awaited = !station.spec.dls_station.is_empty();
         if awaited || reading.members.iter().any(|member| self.members.get(*member).is_some_and(Member::is_hungry)) {
             self.due = earliest(self.due, reading.cursor.due());
+            let partition = station.partitions.get(spot.partition as usize);
+            self.due = earliest(self.due, partition.and_then(Partition::appears));
         }
     }
 
@@ -263,6 +295,10 @@ impl Store {
     /// Bring a whole station up to date, as one who looks at it must see it.
     pub(super) fn refresh(&mut self, now: Now, key: usize) {
         self.prune(now, key);
+        let count = self.stations.get(key).map_or(0, |station| station.partitions.len());
+        for index in 0..count {
+            self.reveal(now, key, index);
+        }
         let Some(station) = self.stations.get_mut(key) else { return };
         for index in 0..station.partitions.len() {
             let Some(partition) = station.partitions.get_mut(index) else { continue };

@@ -146,7 +146,8 @@ impl Target<'_> {
         until: Time,
     ) -> Done<(u64, bool)> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (message, head) = head::copy(&Draft { headers: &headers, msg_id: Some(id), data });
+        let (message, head) =
+            head::copy(&Draft { headers: &headers, msg_id: Some(id), data, times: Default::default() });
         let mut pause = limits::NOT_NOW_FIRST;
         let mut looked = false;
         loop {

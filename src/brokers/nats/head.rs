@@ -6,7 +6,7 @@
 //!
 //! Source: jetstream.md sections 1.6 and 3.3. Knows nothing of sessions.
 
-use super::wire;
+use super::{time, wire};
 use crate::base::error::{Error, Kind};
 use crate::base::headers::{check, check_id};
 use crate::link::session::Draft;
@@ -16,11 +16,15 @@ const HEAD_MAX: usize = 65_535;
 
 const MSG_ID: &str = "Nats-Msg-Id";
 
+/// Told by the server of a message that was hidden; the id of such a one stands elsewhere.
+const SCHEDULER: &str = "Nats-Scheduler";
+
 /// Append the draft's header block, if it needs one, and its payload; the block's length comes back.
 pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result<u32, Error> {
     let start = into.len();
-    if draft.msg_id.is_some() || !draft.headers.is_empty() {
+    if draft.msg_id.is_some() || !draft.headers.is_empty() || draft.times.needs() != 0 {
         into.extend_from_slice(b"NATS/1.0\r\n");
+        time::push(into, &draft.times, draft.msg_id);
         if let Some(id) = draft.msg_id {
             check_id(id)?;
             push(into, MSG_ID, id);
@@ -79,22 +83,31 @@ pub fn copy(draft: &Draft<'_>) -> (Vec<u8>, u32) {
 
 /// What an application sees of a block: its own headers. The broker's are left out.
 pub fn visible(head: &[u8]) -> Vec<(String, String)> {
-    let own = |name: &[u8]| !name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));
+    let scheduled = wire::field(head, SCHEDULER).is_some();
+    let own = |name: &[u8]| {
+        let brokers = name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));
+        !(brokers || scheduled && name == time::KEPT_ID.as_bytes())
+    };
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     wire::fields(head).filter(|(name, _)| own(name)).map(|(name, value)| (text(name), text(value))).collect()
 }
 
 /// The message's id.
 pub fn msg_id(head: &[u8]) -> Option<String> {
-    wire::field(head, MSG_ID).filter(|id| !id.is_empty()).map(|id| String::from_utf8_lossy(id).into_owned())
+    let kept = || wire::field(head, SCHEDULER).and_then(|_| wire::field(head, time::KEPT_ID));
+    wire::field(head, MSG_ID)
+        .or_else(kept)
+        .filter(|id| !id.is_empty())
+        .map(|id| String::from_utf8_lossy(id).into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::session::Times;
 
     fn draft<'a>(headers: &'a [(&'a str, &'a str)], msg_id: Option<&'a str>, data: &'a [u8]) -> Draft<'a> {
-        Draft { headers, msg_id, data }
+        Draft { headers, msg_id, data, times: Times::default() }
     }
 
     #[test]
@@ -111,6 +124,15 @@ mod tests {
         let mut bytes = Vec::new();
         assert_eq!(encode(&draft(&[], None, b"body"), 4, &mut bytes), Ok(0));
         assert_eq!(bytes, b"body");
+    }
+
+    #[test]
+    fn a_message_that_was_hidden_has_its_id() {
+        let head = b"NATS/1.0\r\nX-Msg-Id: m-1\r\nk: v\r\nNats-Scheduler: s.at.x\r\n\r\n";
+        assert_eq!(msg_id(head).as_deref(), Some("m-1"));
+        assert_eq!(visible(head), [("k".to_string(), "v".to_string())]);
+        let own = b"NATS/1.0\r\nX-Msg-Id: mine\r\n\r\n";
+        assert_eq!((msg_id(own), visible(own).len()), (None, 1), "an application's own header of that name");
     }
 
     #[test]

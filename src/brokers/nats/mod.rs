@@ -6,7 +6,7 @@
 //! nkey      seeds, JWTs, signatures       tap                frames for inspectors
 //! names, api, station, group, dead, graves  operations: sequences of questions, as async functions
 //! list, browse, page                     ... that only look: stations, and what they hold
-//! adopt                                  streams that exist already
+//! adopt, time                            streams that exist already; messages that vanish or appear later
 //! ```
 //!
 //! Knows nothing of producers, consumers and promises. Source of every fact: jetstream.md.
@@ -30,6 +30,7 @@ pub mod registry;
 pub mod session;
 pub mod station;
 pub mod tap;
+pub mod time;
 pub mod token;
 pub mod wire;
 

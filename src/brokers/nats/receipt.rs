@@ -65,6 +65,12 @@ fn unusual(slot: Slot, value: &Value) -> Output {
                 .hint("The station or the server is full; try again when messages have gone.");
             Output::Refused(slot, full)
         }
+        10165 | 10166 | 10188..=10190 => {
+            let unfit = Error::new(Kind::NotSupported, text).code(code).hint(
+                "The stream does not take messages that vanish or appear later; make the producer again to change that.",
+            );
+            Output::Refused(slot, unfit)
+        }
         10109 => {
             let sealed =
                 Error::new(Kind::Rejected, text).code(code).hint("The stream is sealed: nothing can be added to it.");

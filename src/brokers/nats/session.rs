@@ -17,7 +17,7 @@ mod moving;
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
 use super::wire::{self, Deframer, Frame, Home, Msg};
-use super::{head, names, nkey, registry};
+use super::{head, names, nkey, registry, time};
 use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
@@ -337,7 +337,7 @@ impl NatsSession {
         }
         let before = self.outputs.len();
         for (index, route) in &self.routes {
-            if route.subject == subject {
+            if time::leads(&route.subject, subject) {
                 self.outputs.push_back(Output::RouteLost(RouteId(index as u32), denied.clone().at(&route.station)));
             }
         }
@@ -487,13 +487,16 @@ impl Session for NatsSession {
             self.name.push(b'-');
             push_base36(&mut self.name, u64::from(*generation));
         }
-        wire::push_pub(
-            out.main(),
-            &[route.subject.as_bytes()],
-            &[self.inbox.as_bytes(), &self.name],
-            message,
-            head as usize,
-        );
+        let reply: &[&[u8]] = &[self.inbox.as_bytes(), &self.name];
+        if let Some((to, scheduled)) = time::aimed(&route.subject, message) {
+            let head = (head as usize).saturating_add(scheduled.len()).saturating_sub(message.len());
+            return wire::push_pub(out.main(), &[to.as_bytes()], reply, &scheduled, head);
+        }
+        wire::push_pub(out.main(), &[route.subject.as_bytes()], reply, message, head as usize);
+    }
+
+    fn header<'a>(&self, head: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        wire::field(head, name)
     }
 
     fn forget(&mut self, slot: Slot) {

@@ -123,7 +123,11 @@ impl Client {
 
     /// Store a text and return its sequence.
     fn put(&mut self, rig: &Rig, route: RouteId, text: &str) -> u64 {
-        match self.send(rig, route, &Draft { headers: &[], msg_id: None, data: text.as_bytes() }) {
+        match self.send(
+            rig,
+            route,
+            &Draft { headers: &[], msg_id: None, data: text.as_bytes(), times: Default::default() },
+        ) {
             Said::Stored(7, sequence, false) => sequence,
             other => panic!("{other:?}"),
         }
@@ -136,7 +140,7 @@ impl Client {
     }
 
     fn put_id(&mut self, rig: &Rig, route: RouteId, id: &str) -> (u64, bool) {
-        match self.send(rig, route, &Draft { headers: &[], msg_id: Some(id), data: b"x" }) {
+        match self.send(rig, route, &Draft { headers: &[], msg_id: Some(id), data: b"x", times: Default::default() }) {
             Said::Stored(7, sequence, duplicate) => (sequence, duplicate),
             other => panic!("{other:?}"),
         }

@@ -1,6 +1,6 @@
 //! Answers on the inbox: receipts of publishes, replies to questions, and what the session itself wanted to know.
 
-use super::super::{page, receipt, wire};
+use super::super::{page, receipt, time, wire};
 use super::{Check, NatsSession, gone};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
@@ -102,7 +102,7 @@ impl NatsSession {
         for (index, route) in &mut self.routes {
             // Servers before 2.12 do not name the subject: then every route is asked about.
             if route.checking.is_none_or(|until| until <= now.mono)
-                && subject.as_ref().is_none_or(|subject| *subject == route.subject)
+                && subject.as_ref().is_none_or(|subject| time::leads(&route.subject, subject))
             {
                 route.checking = Some(now.mono + limits::REQUEST);
                 streams.push((RouteId(index as u32), route.stream.clone()));

@@ -1,0 +1,78 @@
+//! Messages that vanish or appear later: the first of them waits, and all behind it, until the stations of its producer are
+//! ready for such messages.
+//!
+//! Knows no broker; whoever makes stations ready does.
+
+use super::context::Context;
+use super::driver::Driver;
+use super::producer::Producers;
+use super::sender::{Producer, Stage};
+use super::turn::ProducerId;
+use crate::base::error::Error;
+use crate::runtime::Part;
+use std::pin::Pin;
+use std::rc::Rc;
+
+impl Producer {
+    /// Have the stations made ready, once.
+    pub(super) fn prepare(&mut self, id: ProducerId, needs: u8, unready: &mut Vec<(ProducerId, u8)>) {
+        if !std::mem::replace(&mut self.preparing, true) {
+            unready.push((id, needs));
+        }
+    }
+}
+
+impl Producers {
+    /// The stations are ready, or will not be: then the calls that need it fail, and the others go on.
+    pub fn prepared(&mut self, ctx: &mut Context<'_>, id: ProducerId, needs: u8, result: Result<(), Error>) {
+        let Some(producer) = self.producers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        producer.preparing = false;
+        match result {
+            Ok(()) => producer.ready |= needs,
+            Err(error) if !matches!(producer.stage, Stage::Ended(_)) => {
+                let waiting = producer.queue.iter().copied();
+                let needing: Vec<_> = waiting
+                    .filter(|(call, order)| self.calls.same(*call, *order).is_some_and(|call| call.needs & needs != 0))
+                    .collect();
+                for (call, _) in needing {
+                    self.fail(ctx, call, error.clone());
+                }
+            }
+            Err(_) => return,
+        }
+        self.pump(ctx, id, false);
+    }
+}
+
+impl Driver {
+    /// Make the stations of a producer ready.
+    pub(super) fn prepare(self: &Rc<Self>, id: ProducerId, needs: u8) {
+        let driver = self.clone();
+        self.spawn(async move {
+            let result = match driver.loaded(Part::Timing).await {
+                Ok(()) => ready(driver.clone(), id, needs).await,
+                Err(error) => Err(error),
+            };
+            driver.call(|core, now| {
+                let (producers, _, _, mut ctx) = core.parts(now);
+                producers.prepared(&mut ctx, id, needs, result);
+                core.after_call(now, Default::default());
+            });
+        });
+    }
+}
+
+/// Ready for all that such messages need; a gate of the part that holds it.
+#[inline(never)]
+fn ready(driver: Rc<Driver>, id: ProducerId, needs: u8) -> Pin<Box<dyn Future<Output = Result<(), Error>>>> {
+    Box::pin(async move {
+        let stations = driver.call(|core, _| core.producers.stations(id));
+        let ops = driver.operations()?;
+        for station in stations {
+            if let Some(facts) = ops.find(&station).await? {
+                ops.prepare(&facts, needs).await?;
+            }
+        }
+        Ok(())
+    })
+}
