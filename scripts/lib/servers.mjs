@@ -19,6 +19,7 @@ const PORT_ATTEMPTS = 5;
 /**
  * @typedef {object} NatsOptions
  * @property {number} [cluster] how many nodes; 1 or nothing: a single server without routes
+ * @property {boolean} [advertise] a cluster that tells its clients of all nodes (false)
  * @property {boolean} [jetstream] false: a server without JetStream (true)
  * @property {string} [domain] the JetStream domain
  * @property {number} [maxPayload] the server's max_payload in bytes (its own default, 1 MiB)
@@ -44,6 +45,7 @@ const PORT_ATTEMPTS = 5;
  * @property {(i?: number) => void} freeze stops the process without ending it (SIGSTOP): the link goes silent
  * @property {(i?: number) => void} thaw lets it go on
  * @property {(options: NatsOptions) => Promise<void>} reconfigure have every node read a configuration that is made of these options instead; resolves when it has
+ * @property {(i?: number) => Promise<void>} lameDuck tells it to go: it says so to its clients and ends after its grace period
  * @property {(i?: number) => Promise<string>} log what it has written so far
  * @property {() => Promise<void>} stop ends all and removes the folder
  */
@@ -100,6 +102,7 @@ async function handle(dir, nodes, options) {
       await writeConfigurations(nodes, { ...options, ...changed });
       await Promise.all(nodes.map((node) => node.reload()));
     },
+    lameDuck: async (i = 0) => void await promisify(execFile)(programs.natsServer, ['--signal', `ldm=${nodes[i].child?.pid}`]),
     log: (i = 0) => readFile(nodes[i].logFile, 'utf8'),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.end('SIGTERM')));
@@ -187,7 +190,7 @@ async function writeConfigurations(nodes, options) {
 }
 
 /** @param {Node} node @param {string | undefined} routes @param {NatsOptions} options */
-function configuration(node, routes, { jetstream = true, domain, maxPayload, compression = false, websocket = '', extra = '', config = '' }) {
+function configuration(node, routes, { advertise = false, jetstream = true, domain, maxPayload, compression = false, websocket = '', extra = '', config = '' }) {
   const lines = [
     `server_name: "${node.name}"`,
     `listen: "127.0.0.1:${node.ports.client}"`,
@@ -197,7 +200,7 @@ function configuration(node, routes, { jetstream = true, domain, maxPayload, com
   ];
   if (jetstream) lines.push(`jetstream { store_dir: "${join(node.home, 'store')}", max_mem: 2GB, max_file: 8GB${domain ? `, domain: "${domain}"` : ''} }`);
   if (maxPayload !== undefined) lines.push(`max_payload: ${maxPayload}`);
-  if (routes) lines.push(`cluster { name: "lab", listen: "127.0.0.1:${node.ports.route}", no_advertise: true, routes: [${routes}] }`);
+  if (routes) lines.push(`cluster { name: "lab", listen: "127.0.0.1:${node.ports.route}", no_advertise: ${!advertise}, routes: [${routes}] }`);
   return [...lines, extra, config, ''].join('\n');
 }
 

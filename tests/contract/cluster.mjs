@@ -18,8 +18,8 @@ const servers = [];
 const control = {
   async start(given) {
     const server = await startNats(given);
-    const { url, urls, names } = server;
-    return { id: servers.push(server) - 1, url, urls, names };
+    const { url, urls, tcpUrls, names } = server;
+    return { id: servers.push(server) - 1, url, urls, tcpUrls, names };
   },
   async kill(id, node) {
     // At once, and without waking a server that stands still: it would answer what it was not to answer.
@@ -34,6 +34,7 @@ const control = {
     await until(() => readdirSync(tasks).every((task) => readFileSync(`${tasks}/${task}/stat`, 'utf8').split(') ')[1].startsWith('T')), { what: 'the server stands still' });
   },
   thaw: (id, node) => servers[id].thaw(node),
+  lameDuck: (id, node) => servers[id].lameDuck(node),
   stop: async (id) => {
     const server = servers[id];
     servers[id] = undefined;

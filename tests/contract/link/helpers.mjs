@@ -10,6 +10,7 @@ export async function server(t, options = {}) {
     restart: (node = 0) => t.control('restart', given.id, node),
     freeze: (node = 0) => t.control('freeze', given.id, node),
     thaw: (node = 0) => t.control('thaw', given.id, node),
+    lameDuck: (node = 0) => t.control('lameDuck', given.id, node),
     leaderOf: (station, group) => t.control('leader', given.id, station, group),
   };
 }

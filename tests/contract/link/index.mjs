@@ -4,5 +4,6 @@ import './server.mjs';
 import './consumers.mjs';
 import './cluster.mjs';
 import './schemas.mjs';
+import './moving.mjs';
 
 export { rows } from '../kit/rows.mjs';

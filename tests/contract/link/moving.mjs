@@ -1,0 +1,156 @@
+// A node that says it is about to go (lame duck), nodes that the servers tell of, and raw TCP in a cluster.
+
+import { topic } from '../kit/rows.mjs';
+import { lively, readBack, record, server, settle, traffic } from './helpers.mjs';
+
+const row = topic('moving', '2 to 5');
+const limits = { limitMs: 110_000 };
+// The least that a server takes: a second until it lets the first client go, half a minute for all of them.
+const lame = { extra: 'lame_duck_grace_period: "1s"\nlame_duck_duration: "30s"' };
+const ackWait = { ackWaitMs: 45_000 };
+
+async function replicated(t, { urls, more, options } = {}) {
+  const host = await server(t, { cluster: 3, ...lame, ...options });
+  const name = t.name();
+  const maker = await t.connect({ url: host.urls[2] });
+  await t.until(async () => !(await t.outcome(maker.station(name, { replicas: 3 }))).error, 20_000, 'the station');
+  const connection = await t.connect(lively(urls ? urls(host) : host.urls, more));
+  return { host, name, connection, entries: record(connection) };
+}
+
+/** Only `connected` entries: the old link was never seen as lost. */
+function movedOnce(t, entries, from) {
+  t.deepEqual(entries.map((entry) => entry.type).filter((type) => type !== 'connected'), [], 'entries other than connected');
+  t.equal(entries.length, 1, 'connected entries');
+  t.ok(new URL(entries[0].url).host !== new URL(from).host, `to another node: ${entries[0].url}`);
+}
+
+row('lame duck in the middle of traffic without ids: nothing fails, every message is stored once', limits, async (t) => {
+  const { host, name, connection, entries } = await replicated(t);
+  const producer = await connection.producer(name);
+  let gaps = 0;
+  const watching = setInterval(() => { if (!connection.isConnected()) gaps += 1; }, 1);
+  t.ending(() => clearInterval(watching));
+  const sum = await traffic(t, producer, 600, { options: ackWait, at: { 200: () => host.lameDuck(0) } });
+  await t.until(() => entries.length > 0, 15_000, 'the move');
+  t.deepEqual(sum.failed, [], 'failures');
+  t.equal(gaps, 0, 'looks at a connection that was not connected');
+  movedOnce(t, entries, host.urls[0]);
+  t.equal(connection.stats().reconnects, 1, 'reconnects');
+  const texts = await readBack(t, host.urls[1], name);
+  settle(t, texts, sum);
+  t.equal(texts.length, 600, 'stored');
+});
+
+row('lame duck while a loop consumes: every message once, none a second time', limits, async (t) => {
+  const { host, name, connection, entries } = await replicated(t);
+  const consumer = await connection.consumer(name, { consumerName: 'c', maxAckTimeMs: 60_000 });
+  const seen = [];
+  const again = [];
+  const loop = (async () => {
+    for await (const message of consumer) {
+      (message.deliveries > 1 ? again : seen).push(message.text());
+      await message.ack();
+      if (seen.length === 400) break;
+    }
+  })();
+  const other = await t.connect({ url: host.urls[1] });
+  const producer = await other.producer(name, { autoMsgId: true });
+  const sum = await traffic(t, producer, 400, { options: ackWait, at: { 100: () => host.lameDuck(0) } });
+  t.deepEqual(sum.failed, [], 'failures');
+  await t.within(40_000, loop, 'the loop');
+  t.deepEqual(again, [], 'delivered a second time');
+  t.equal(new Set(seen).size, 400, 'different messages');
+  await t.until(() => entries.length > 0, 15_000, 'the move');
+  movedOnce(t, entries, host.urls[0]);
+});
+
+row('lame duck, and the other nodes are known from the server alone', limits, async (t) => {
+  const { host, name, connection, entries } = await replicated(t, { urls: ({ urls }) => urls[0], options: { advertise: true } });
+  const producer = await connection.producer(name);
+  await producer.produce('before', ackWait);
+  await host.lameDuck(0);
+  await t.until(() => entries.length > 0, 15_000, 'the move');
+  movedOnce(t, entries, host.urls[0]);
+  t.equal((await producer.produce('after', ackWait)).sequence, 2, 'sequence');
+});
+
+row('a node that dies is replaced by one that the server told of', limits, async (t) => {
+  const { host, name, connection } = await replicated(t, { urls: ({ urls }) => urls[0], options: { advertise: true } });
+  const producer = await connection.producer(name, { autoMsgId: true });
+  await producer.produce('before', ackWait);
+  await host.kill(0);
+  t.equal((await t.within(40_000, producer.produce('after', ackWait), 'the message')).sequence, 2, 'sequence');
+});
+
+// Its JetStream has gone when it says so: what is produced then waits for the next start.
+row('lame duck of a single server: the link lives until it closes, and nothing is lost when it is back', limits, async (t) => {
+  const host = await server(t, lame);
+  const connection = await t.connect(lively(host.url));
+  const entries = record(connection);
+  const producer = await connection.producer(t.name(), { autoMsgId: true });
+  await producer.produce('before');
+  await host.lameDuck();
+  await connection.ping();
+  t.deepEqual(entries, [], 'entries');
+  const waiting = producer.produce('meanwhile', { ackWaitMs: 80_000 });
+  await t.until(() => !connection.isConnected(), 45_000, 'it closes');
+  await host.restart();
+  t.equal((await t.within(30_000, waiting, 'the message that waited')).sequence, 2, 'sequence');
+  t.equal((await t.within(30_000, producer.produce('after', ackWait), 'the message')).sequence, 3, 'sequence');
+});
+
+row('close in the middle of a move closes everything', limits, async (t) => {
+  const { host, name, connection } = await replicated(t);
+  const producer = await connection.producer(name);
+  const calls = Array.from({ length: 200 }, (_, index) => producer.produce(`m${index}`, ackWait));
+  const outcomes = Promise.all(calls.map((call) => t.outcome(call)));
+  await host.lameDuck(0);
+  await t.within(8000, connection.close(), 'close()');
+  for (const outcome of await t.within(2000, outcomes, 'the messages')) if (outcome.error) t.checkError(outcome.reason, 'closed');
+});
+
+// A page has no raw sockets.
+if (typeof window === 'undefined') {
+  row('raw TCP: the leader is killed in the middle of traffic, with ids nothing is lost', limits, async (t) => {
+    const { host, name, connection } = await replicated(t, { urls: ({ tcpUrls }) => tcpUrls });
+    const leader = await t.until(() => host.leaderOf(name), 10_000, 'a leader');
+    const producer = await connection.producer(name, { autoMsgId: true });
+    const sum = await traffic(t, producer, 500, { options: ackWait, at: { 200: () => host.kill(leader.index) } });
+    t.deepEqual(sum.failed, [], 'failures');
+    t.equal((await readBack(t, host.urls[(leader.index + 1) % 3], name)).length, 500, 'stored');
+  });
+
+  row('raw TCP: the node of the connection is killed, consumers go on through a node that the server told of', limits, async (t) => {
+    const { host, name, connection } = await replicated(t, { urls: ({ tcpUrls }) => tcpUrls[0], options: { advertise: true } });
+    const consumer = await connection.consumer(name, { consumerName: 'c', maxAckTimeMs: 4000 });
+    const seen = new Set();
+    const loop = (async () => { for await (const message of consumer) { seen.add(message.text()); await message.ack(); if (seen.size === 300) break; } })();
+    const other = await t.connect(lively(host.urls.slice(1)));
+    const producer = await other.producer(name, { autoMsgId: true });
+    const sum = await traffic(t, producer, 300, { options: ackWait, at: { 120: () => host.kill(0) } });
+    t.deepEqual(sum.failed, [], 'failures');
+    await t.within(60_000, loop, 'the loop');
+  });
+
+  row('raw TCP: lame duck moves to another node without a gap', limits, async (t) => {
+    const { host, name, connection, entries } = await replicated(t, { urls: ({ tcpUrls }) => tcpUrls });
+    const producer = await connection.producer(name);
+    const sum = await traffic(t, producer, 400, { options: ackWait, at: { 150: () => host.lameDuck(0) } });
+    await t.until(() => entries.length > 0, 15_000, 'the move');
+    t.deepEqual(sum.failed, [], 'failures');
+    movedOnce(t, entries, host.tcpUrls[0]);
+    t.equal((await readBack(t, host.urls[1], name)).length, 400, 'stored');
+  });
+
+  row('raw TCP: kill -9 and restart of a single server in the middle of traffic, every message once and in order', limits, async (t) => {
+    const host = await server(t);
+    const connection = await t.connect(lively(host.tcpUrls));
+    const station = await connection.station(t.name());
+    const producer = await connection.producer(station.name, { autoMsgId: true });
+    const bounce = async () => { await host.kill(); await t.until(() => !connection.isConnected(), 5000, 'the link is seen as lost'); await host.restart(); };
+    const sum = await traffic(t, producer, 600, { options: { ackWaitMs: 40_000 }, at: { 250: bounce } });
+    t.deepEqual(sum.failed, [], 'failures');
+    t.deepEqual(await readBack(t, host.url, station.name), Array.from({ length: 600 }, (_, index) => `m${index}`), 'stored');
+  });
+}
