@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { root } from '../../scripts/lib/tools.mjs';
+import { keyCases, startOperated } from './cases/keys.mjs';
 import { moduleCases } from './cases/module.mjs';
 import { pageCases } from './cases/pages.mjs';
 import { runtimeCases } from './cases/runtimes.mjs';
@@ -29,6 +30,7 @@ await install(await tarball(options.tarball), template);
 await cp(join(root, 'tests', 'package', 'fixtures'), template, { recursive: true });
 const nats = await startNats();
 const secure = await startSecure(dir);
+const operated = await startOperated();
 // Miniflare hands these on to workerd.
 process.env.NODE_EXTRA_CA_CERTS = secure.files.ca;
 const browser = await openPage();
@@ -36,6 +38,7 @@ let number = 0;
 const ctx = {
   nats,
   secure,
+  operated,
   context: browser.context,
   /** A fresh folder with the package installed and the fixtures beside it. */
   async project(name) {
@@ -46,7 +49,7 @@ const ctx = {
   stationName: (name) => `${name.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^-|-$/g, '')}`,
 };
 
-const cases = [...moduleCases(ctx), ...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx), ...tcpCases(ctx)].filter(({ name }) => name.includes(options.only));
+const cases = [...moduleCases(ctx), ...runtimeCases(ctx), ...pageCases(ctx), ...workerdCases(ctx), ...tcpCases(ctx), ...keyCases(ctx)].filter(({ name }) => name.includes(options.only));
 let passed = 0;
 const failures = [];
 try {
@@ -58,6 +61,7 @@ try {
   await browser.close();
   await nats.stop();
   await secure.stop();
+  await operated.stop();
   if (options.keep) console.log(`kept: ${dir}`);
   else await rm(dir, { recursive: true, force: true, maxRetries: 5 });
 }

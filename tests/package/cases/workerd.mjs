@@ -27,6 +27,7 @@ export function workerdCases(ctx) {
       return ask(worker, '/tcp', { station, urls: [ctx.nats.tcp, ...urls], refused });
     }),
     inWorkerd('workerd: socket with connect() of the platform', async (worker, station) => ask(worker, '/socket', { station, urls: [ctx.nats.tcp, ctx.secure.urls[0]] })),
+    inWorkerd('a .creds file, and frames: workerd', async (worker, station) => ask(worker, '/keys', { station, ...ctx.operated })),
     inWorkerd('workerd: the journey in a request', async (worker, station) => ask(worker, '/journey', { station })),
     inWorkerd('workerd: produce from requests, consume in a Durable Object', async (worker, station) => {
       const first = await Promise.all(range(0, 8).map((n) => ask(worker, '/produce', { station, text: `m${n}` })));
