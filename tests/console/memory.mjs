@@ -341,3 +341,66 @@ export async function without_the_package_the_page_says_what_to_do({ page, bare 
   await go(page, bare);
   await shows(page, '#memory-error .error-card', /make build/);
 }
+
+export async function stored_messages_are_browsed_from_a_beginning_and_purged({ page, problems, server }) {
+  await startMemory(page, server);
+  await burst(page, 30);
+  await onBoard(page, 30);
+  await page.click('#tab-stored');
+  await page.selectOption('#stored-form [name=start]', 'lastMessages');
+  await page.fill('#stored-form [name=startValue]', '2');
+  await page.click('#browse');
+  // Three partitions with ten messages each: the last two of every one.
+  await shows(page, '#stored-note', /^6 messages/);
+  assert.deepEqual(await page.locator('#stored-rows .seq').allInnerTexts(), ['9', '10', '9', '10', '9', '10']);
+  await page.locator('#stored-rows .entry').first().click();
+  await shows(page, '#panel-message .standing', /looked at, not consumed/);
+  assert.equal(await page.locator('#panel-message [data-verb]').count(), 0, 'a stored message cannot be acknowledged');
+  await page.click('#tab-code');
+  await shows(page, '#code', /station\.browse\(\{/);
+  await page.click('#purge');
+  await page.click('#purge');
+  await shows(page, '#stored-note', /^30 messages are gone/);
+  await page.click('#browse');
+  await shows(page, '#stored-note', /^0 messages/);
+  quiet(problems);
+}
+
+export async function a_message_given_up_is_a_dead_letter_and_is_resent({ page, problems, server }) {
+  await startMemory(page, server);
+  await toggle(page, '#ack-arrival', false);
+  await produce(page, 'broken axle', { fields: { headers: 'train: IC 604' } });
+  await onBoard(page, 1);
+  await page.locator('.line').first().click();
+  await page.click('#panel-message [data-verb=deadLetter]');
+  await shows(page, '#panel-message .standing', /given up/);
+  await page.click('#tab-dead');
+  await page.click('#dead-refresh');
+  await shows(page, '#dead-note', /^1 dead letter of arrivals/);
+  await shows(page, '#dead-rows .cause', /given up: given up in the console/);
+  await page.locator('#dead-rows .entry').click();
+  await shows(page, '.headers', /train\s*IC 604/);
+  await page.click('#panel-message [data-verb=resend]');
+  await shows(page, '#dead-note', /^No dead letters/);
+  await page.click('#tab-live');
+  await onBoard(page, 2);
+  quiet(problems);
+}
+
+export async function frames_are_recorded_while_switched_on({ page, problems, server }) {
+  await startMemory(page, server);
+  await page.click('#tab-frames');
+  await page.locator('label.toggle', { has: page.locator('#record') }).click();
+  await produce(page, 'hello');
+  await shows(page, '#frame-rows .text', /PRODUCE arrivals/);
+  await page.fill('#frame-filter', 'produce');
+  await page.locator('#frame-rows .entry:visible').first().click();
+  await shows(page, '#panel-message .hex', /hello/);
+  await page.locator('label.toggle', { has: page.locator('#record') }).click();
+  const before = await text(page, '#frames-note');
+  await produce(page, 'nobody looks');
+  await onBoard(page, 2);
+  await onBoard(page, 2).catch(() => undefined);
+  assert.equal(await text(page, '#frames-note'), before, 'recorded while switched off');
+  quiet(problems);
+}

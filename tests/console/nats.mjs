@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { burst, go, listening, onBoard, produce, quiet, shows } from './page.mjs';
+import { burst, go, listening, onBoard, produce, quiet, shows, text } from './page.mjs';
 
 async function connect(page, server, url) {
   await go(page, server);
@@ -135,4 +135,27 @@ export async function nats_a_burst_is_cancelled_while_the_server_is_down({ page,
   } finally {
     await broker.restart();
   }
+}
+
+export async function nats_frames_show_the_protocol_with_its_secrets_masked({ page, problems, server, locked }) {
+  await go(page, server);
+  await page.fill('#connect-form [name=url]', locked.url);
+  await page.locator('#connect-form [name=auth][value=password]').check({ force: true });
+  await page.fill('#connect-form [name=username]', 'ada');
+  await page.fill('#connect-form [name=password]', 'loveless');
+  await page.click('#connect');
+  await page.waitForSelector('#bench:not([hidden])');
+  await page.click('#tab-frames');
+  await page.locator('label.toggle', { has: page.locator('#record') }).click();
+  await create(page, `frames-${Date.now()}`);
+  await shows(page, '#frame-rows .text', /\$JS\.API\.STREAM\.CREATE/);
+  // A new link logs in again: the frame inspector is there, and sees no password.
+  await locked.kill();
+  await locked.restart();
+  await shows(page, '#frame-rows .text', /CONNECT/);
+  assert.doesNotMatch(await page.locator('#frame-rows').innerText(), /loveless/);
+  await page.locator('#frame-rows .entry', { hasText: 'CONNECT' }).first().click();
+  await shows(page, '#panel-message .hex', /000000/);
+  assert.doesNotMatch(await text(page, '#panel-message'), /loveless|6c 6f 76 65 6c 65 73 73/);
+  quiet(problems.filter((problem) => !problem.includes('WebSocket connection')));
 }
