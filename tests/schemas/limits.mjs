@@ -148,6 +148,22 @@ export const rows = {
     const record = { type: 'record', name: 'R', fields: [{ name: 'a', type: ['null', { type: 'record', name: 'S', fields: [{ name: 'a', type: ['null', 'R', 'S', { type: 'map', values: ['R', 'S', { type: 'map', values: 'R' }] }] }] }, 'R'] }] };
     survives((await load('avro')).compile(JSON.stringify(record)), encoder.encode('{"a":'.repeat(80) + '5' + '}'.repeat(80)));
   },
+  'a message of four megabytes': async (load) => {
+    const long = 'x\\"y {['.repeat(600_000);
+    // The library reads these at a few megabytes a second.
+    const short = long.slice(0, 300_000);
+    const fits = (schema, payload) => {
+      const violations = survives(schema, payload);
+      if (violations.length > 0) throw new Error(JSON.stringify(violations[0]));
+    };
+    fits((await load('json')).compile('{"items":{"minLength":1000}}'), encoder.encode(`["${long}"]`));
+    fits((await load('avro')).compile('{"type":"array","items":["long","string"]}'), encoder.encode(`[12345678901234567,"${long}"]`));
+    fits((await load('graphql')).compile('type Query { a(s: String): Int }'), encoder.encode(`{ a(s: "${short}") b: a(s: """${short} \\""" " "" \\ """) }`));
+    fits((await load('protobuf')).compile(PROTO), { s: long });
+    refuses((await load('avro')).compile('"string"'), encoder.encode(`"${long}`));
+    refuses((await load('graphql')).compile(SDL), encoder.encode(`{ b(s: "${short}`));
+    refuses((await load('graphql')).compile(SDL), encoder.encode(`{ b(s: """${short}`));
+  },
   'more mistakes than are told': async (load) => {
     const violations = survives((await load('json')).compile('{"items":{"type":"null"}}'), encoder.encode(JSON.stringify(Array(1000).fill(1))));
     if (violations.length !== 100) throw new Error(`${violations.length} violations`);

@@ -8,10 +8,10 @@ import { bytesOfText, lineColumn, refused, show, utf8, violation } from './viola
 
 /** @typedef {(value: unknown, size: number) => readonly Violation[]} Check */
 
-/** A definition. @param {string} text @returns {any} */
+/** A definition; files have byte order marks. @param {string} text @returns {any} */
 export function parse(text) {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.replace(/^\ufeff/, ''));
   } catch {
     throw refused(mistake(String(text)), 'a schema in JSON', show(String(text)));
   }
@@ -45,7 +45,8 @@ function readText(text, size, check, exact) {
 const LONG = /\d{16}/;
 /** More digits than any 64-bit integer has. */
 const LONGEST = 20;
-const LITERAL = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+/** The text is JSON already: no string is without its end, over which the inner repetition could take for ever. */
+const LITERAL = /"(?:[^"\\]+|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** The text is JSON already. @param {string} text */
 function parseExact(text) {

@@ -88,7 +88,8 @@ function parsed(text, maxTokens, expected) {
 /** Where brackets go too deep, if they do. Those in strings and comments do not count. @param {string} text */
 function tooDeep(text) {
   let depth = 0;
-  for (const { 0: token, index } of text.matchAll(/#.*|"""(?:\\"""|[^])*?(?:"""|$)|"(?:\\.|[^"\\\n\r])*"?|[{}[\]()]/g)) {
+  // Every alternative ends where it stands: nothing is tried twice, however long a string is.
+  for (const { 0: token, index } of text.matchAll(/#.*|"""(?:\\"""|[^"\\]+|"(?!"")|\\(?!"""))*(?:"""|$)|"(?:\\.|[^"\\\n\r]+)*"?|[{}[\]()]/g)) {
     if (/^[{[(]/.test(token) && ++depth > MAX_DEPTH) return index;
     if (/^[}\])]/.test(token)) depth -= 1;
   }
