@@ -85,7 +85,7 @@ export class Calls {
       const failed = error instanceof BrokerError ? error : this.#connection._error(error);
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
-      return producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
+      return producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers);
     }
     const promise = new Promise(executor);
     /** @type {Call} */

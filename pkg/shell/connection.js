@@ -583,6 +583,22 @@ export class Connection extends Unoffered {
     ));
   }
 
+  /**
+   * What messages of a station that is only looked at are decoded by; undefined without a schema.
+   * @param {string} station
+   * @returns {Promise<Pick<import('./schema.js').Bound, 'decode' | 'fit'> | undefined>}
+   */
+  async _schemaOf(station) {
+    try {
+      await this._cold((engine) => engine.bindStation(station));
+      return (await this.#schemas)?.of(station);
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== 'schema_violation') throw error;
+      const fails = () => { throw error; };
+      return { decode: fails, fit: fails };
+    }
+  }
+
   /** Messages of a station have to fit something else from now on. @param {any} binding described in src/face/schema.rs */
   async #bind(binding) {
     let failed = '';

@@ -23,9 +23,10 @@ class DeadLetter extends Stored {
    * @param {Connection} connection
    * @param {string} home the station whose dead it lies among
    * @param {Fields} fields
+   * @param {{ decode: (bytes: Uint8Array) => unknown }} [schema]
    */
-  constructor(connection, home, [number, reason, detail, group, station, partition, sequence, stamp, deliveries, headers, data]) {
-    super(connection, station, partition, sequence, stamp, NO_HEAD, data);
+  constructor(connection, home, [number, reason, detail, group, station, partition, sequence, stamp, deliveries, headers, data], schema) {
+    super(connection, station, partition, sequence, stamp, NO_HEAD, data, schema);
     this.#connection = connection;
     this.#home = home;
     this.#number = number;
@@ -52,6 +53,8 @@ class DeadLetter extends Stored {
 
   /** @returns {Promise<Api.Receipt>} */
   async resend() {
+    // What it has to fit now may be something else than when it died.
+    (await this.#connection._schemaOf(this.#home))?.fit(this.data);
     const [partition, sequence, duplicate, msgId] = await this.#connection._cold((engine) => engine.resendLetter(this.#home, this.#number));
     return { station: this.#home, partition, sequence, duplicate, msgId };
   }
@@ -70,12 +73,13 @@ class DeadLetter extends Stored {
  * @returns {AsyncGenerator<Api.DeadLetter, undefined>}
  */
 export async function* letters(connection, station, newest) {
+  const schema = newest > 0 ? await connection._schemaOf(station) : undefined;
   for (let from = 1; from <= newest; ) {
     /** @type {Fields[]} */
     const some = await connection._cold((engine) => engine.letters(station, from, newest));
     if (some.length === 0) return;
     for (const fields of some) {
-      yield /** @type {any} */ (new DeadLetter(connection, station, fields));
+      yield /** @type {any} */ (new DeadLetter(connection, station, fields, schema));
       from = fields[0] + 1;
     }
   }

@@ -28,13 +28,14 @@ export async function* browse(connection, station, options) {
   const begun = connection._cold((engine) => engine.beginLook(station, options));
   try {
     const look = await Promise.race([begun, aborted]);
+    const schema = await Promise.race([connection._schemaOf(station), aborted]);
     for (;;) {
       /** @type {any[]} */
       const page = await Promise.race([connection._cold((engine) => engine.nextLook(look)), aborted]);
       if (page.length === 0) return;
       for (let at = 0; at < page.length; at += 5) {
         connection._signal(signal);
-        yield /** @type {any} */ (new Stored(connection, station, page[at], page[at + 1], page[at + 2], page[at + 3], page[at + 4]));
+        yield /** @type {any} */ (new Stored(connection, station, page[at], page[at + 1], page[at + 2], page[at + 3], page[at + 4], schema));
       }
     }
   } finally {

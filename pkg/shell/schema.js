@@ -6,7 +6,7 @@ import { checkObject } from './payload.js';
 
 /** @import { Schema, Violation } from '../schemas/index.js' */
 /** @import { Connection } from './connection.js' */
-/** @import { Fit } from './opening.js' */
+/** @import { Fit, Headers } from './opening.js' */
 /** @import { Producer } from './producer.js' */
 /** @import { BrokerKind, Receipt, SchemaType } from '../index.js' */
 
@@ -41,6 +41,11 @@ export class Schemas {
       throw refusal(broker, '', `the schema ${name} does not compile: ${text(error)}`, 'Nothing was stored; every place is in violations.', error);
     }
     await this.#connection._cold((wasm) => wasm.createSchema(name, type, definition, schema.message ?? ''));
+  }
+
+  /** @param {string} station */
+  of(station) {
+    return this.#bound.get(station);
   }
 
   /** Messages of a station have to fit something else from now on. @param {Binding} binding */
@@ -117,7 +122,12 @@ export class Schemas {
         const error = /** @type {BrokerError} */ (thrown);
         const entry = connection._calls.at(call);
         const reject = entry?.reject;
-        if (entry && reject) entry.reject = () => void schema.caught(error, message, () => Promise.reject(error)).catch(reject);
+        const head = connection._do((engine) => engine.callHead(call));
+        const headers = async () => {
+          await connection._part('reading');
+          return connection._headers(head)[0];
+        };
+        if (entry && reject) entry.reject = () => void schema.caught(error, message, () => Promise.reject(error), headers).catch(reject);
         connection._do((engine) => engine.refuseCall(call, error.message));
       }
     }
@@ -131,6 +141,8 @@ export class Schemas {
 export class Bound {
   #connection;
   #of;
+  #buried = 0;
+  #lanes = Array.from({ length: BURIED_AT_ONCE }, () => Promise.resolve());
 
   /**
    * @param {Connection} connection
@@ -176,13 +188,38 @@ export class Bound {
   sent() {}
 
   /**
+   * What does not fit goes to the dead letters, if the station's options say so; then the call fails.
    * @param {BrokerError} error
    * @param {unknown} message
+   * @param {unknown} again
+   * @param {Headers} [headers]
    * @returns {Promise<Receipt>}
    */
-  async caught(error, message) {
-    void message;
+  async caught(error, message, again, headers) {
+    void again;
+    const { violations } = /** @type {any} */ (error);
+    if (violations) {
+      // Not all at once: each is a sequence of questions.
+      const lane = this.#buried++ % this.#lanes.length;
+      await (this.#lanes[lane] = /** @type {Promise<void>} */ (this.#lanes[lane]).then(() => this.#bury(message, told(violations), headers)));
+    }
     throw error;
+  }
+
+  /**
+   * @param {unknown} message
+   * @param {string} detail
+   * @param {Headers} [headers]
+   */
+  async #bury(message, detail, headers) {
+    const connection = this.#connection;
+    try {
+      const named = typeof headers === 'function' ? await headers() : headers;
+      const data = raw(message) ?? new TextEncoder().encode(typeof message === 'string' ? message : json(message));
+      await connection._cold((engine) => engine.schemaFailed(this.station, Object.entries(named ?? {}).flat(), data, detail));
+    } catch (failed) {
+      connection._log('warn', 'dead_letter_failed', { station: this.station, error: failed });
+    }
   }
 
   /** @param {Uint8Array} bytes @returns {unknown} */
@@ -222,12 +259,17 @@ class Several {
   /**
    * @param {BrokerError} error
    * @param {unknown} message
+   * @param {unknown} again
+   * @param {Headers} [headers]
    */
-  caught(error, message) {
-    return /** @type {Bound} */ (this.all.find((bound) => bound.station === /** @type {any} */ (error).station) ?? this.all[0]).caught(error, message);
+  caught(error, message, again, headers) {
+    const whose = this.all.find((bound) => bound.station === /** @type {any} */ (error).station) ?? this.all[0];
+    return /** @type {Bound} */ (whose).caught(error, message, again, headers);
   }
 }
 
+/** Messages on their way to the dead letters, of one station. */
+const BURIED_AT_ONCE = 16;
 const SERVED = 'Is the folder schemas served beside the package\'s scripts? Try again.';
 
 /** @param {string} type @param {any} error */
@@ -266,4 +308,9 @@ function raw(message) {
   if (message instanceof ArrayBuffer) return new Uint8Array(message);
   if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
   return undefined;
+}
+
+/** What JSON has for an object, bigints as texts. @param {unknown} message */
+function json(message) {
+  return JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? String(value) : value)) ?? '';
 }

@@ -11,6 +11,7 @@ const NO_HEADERS = Object.freeze({});
 export class Stored {
   #connection;
   #head;
+  #schema;
   /** @type {Readonly<Record<string, string>> | undefined} */ #headers;
   /** @type {string | undefined} */ #msgId;
 
@@ -22,9 +23,11 @@ export class Stored {
    * @param {bigint} stamp
    * @param {Uint8Array<ArrayBuffer>} head
    * @param {Uint8Array<ArrayBuffer>} data
+   * @param {{ decode: (bytes: Uint8Array) => unknown }} [schema]
    */
-  constructor(connection, station, partition, sequence, stamp, head, data) {
+  constructor(connection, station, partition, sequence, stamp, head, data, schema) {
     this.#connection = connection;
+    this.#schema = schema;
     this.#head = head;
     this.station = station;
     this.partition = partition;
@@ -69,6 +72,7 @@ export class Stored {
 
   /** @returns {unknown} */
   decode() {
+    if (this.#schema) return this.#schema.decode(this.data);
     throw plain(this.#connection.broker, 'not_supported', 'the station has no schema', 'Use text(), json() or data.');
   }
 

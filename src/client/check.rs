@@ -39,6 +39,12 @@ impl Producers {
         call.bytes.get(call.head as usize..)
     }
 
+    /// The header block of a call that waits, in the broker's own form.
+    pub fn head(&self, id: CallId) -> Option<&[u8]> {
+        let call = self.calls.get(id).filter(|call| call.state == State::Waiting)?;
+        call.bytes.get(..call.head as usize)
+    }
+
     /// Another payload for a call that waits: the schema's form of it. `most`: what the broker takes, with the headers.
     pub fn recode(&mut self, id: CallId, data: &[u8], most: Option<u64>) -> Result<(), Error> {
         let waiting = self.calls.get(id).filter(|call| call.state == State::Waiting);

@@ -130,9 +130,12 @@ impl Schemas {
         (bound, changed)
     }
 
-    /// Nobody uses the station any more.
-    fn forget(&mut self, station: &str) {
+    /// Nobody uses the station any more. True if it had a schema.
+    fn forget(&mut self, station: &str) -> bool {
+        let had =
+            self.find(station).and_then(|watched| watched.bound.as_ref()).is_some_and(|bound| !bound.name.is_empty());
         self.stations.retain(|watched| watched.station != station);
+        had
     }
 }
 
@@ -176,15 +179,19 @@ impl Driver {
     /// A producer or consumer of this station is about to open: its schema is ready when this ends, or the application
     /// knows why it cannot be. An error says that the application did not answer.
     pub(super) async fn bind(self: &Rc<Self>, facts: &StationFacts, since: u32) -> Result<(), Error> {
-        // The station was looked up before this reading; what has changed since is read again below.
-        let reading = self.call(|core, _| core.schemas.begin());
-        let bound = self.read_bound(&facts.schema).await?;
-        let done = self.adopt(&facts.name, bound, reading, !facts.schema.is_empty()).await;
+        let done = self.bind_once(facts).await;
         if self.call(|core, _| core.schemas.count) != since {
             // What was heard meanwhile may be newer than what was looked up before.
             self.look_at(&facts.name, None, false).await?;
         }
         done
+    }
+
+    /// The station was looked up before this reading: what has changed since is not seen.
+    async fn bind_once(self: &Rc<Self>, facts: &StationFacts) -> Result<(), Error> {
+        let reading = self.call(|core, _| core.schemas.begin());
+        let bound = self.read_bound(&facts.schema).await?;
+        self.adopt(&facts.name, bound, reading, !facts.schema.is_empty()).await
     }
 
     async fn read_bound(self: &Rc<Self>, name: &str) -> Result<Bound, Error> {
@@ -275,8 +282,7 @@ impl Driver {
     async fn look_at(self: &Rc<Self>, station: &str, news: Option<&News>, again: bool) -> Result<(), Error> {
         let used = self.call(|core, _| core.producers.uses(station) || core.consumers.uses(station));
         if !used {
-            self.call(|core, _| core.schemas.forget(station));
-            return Ok(());
+            return self.forget_station(station);
         }
         // News may come before what they tell is stored.
         let mut pause = limits::NEWS_FIRST;
@@ -289,6 +295,26 @@ impl Driver {
             }
             Exchange(self.clone()).pause(pause).await;
             pause = Millis(pause.0.saturating_mul(2));
+        }
+    }
+
+    /// Nobody uses a station any more: nothing is bound to it, and what changes there is of no interest.
+    fn forget_station(self: &Rc<Self>, station: &str) -> Result<(), Error> {
+        self.call(|core, _| {
+            if core.schemas.forget(station) {
+                let (name, why) = (String::new(), String::new());
+                let nobody = Binding { ticket: WaitId(0), station: station.into(), name, schema: None, why };
+                core.turn.rows.push(Row::Schema(Box::new(nobody)));
+            }
+        });
+        Ok(())
+    }
+
+    /// Have the application bind a station that is only looked at. Without a station there is nothing to bind.
+    pub async fn bind_station(self: &Rc<Self>, name: &str) -> Result<(), Error> {
+        match self.ops()?.find(name).await? {
+            Some(facts) => self.bind_once(&facts).await,
+            None => Ok(()),
         }
     }
 

@@ -544,6 +544,13 @@ impl Engine {
         promise(async move { Ok(report::station(&driver.ops()?.report(&name).await?)) })
     }
 
+    /// A station's schema is bound when this ends, if it has one.
+    #[wasm_bindgen(js_name = bindStation)]
+    pub fn bind_station(&self, name: String) -> Promise {
+        let driver = self.driver.clone();
+        promise(async move { driver.bind_station(&name).await.map(|()| JsValue::UNDEFINED) })
+    }
+
     /// Remove a station; its producers and consumers here end.
     pub fn destroy(&self, name: String) -> Promise {
         let driver = self.driver.clone();

@@ -49,6 +49,12 @@ impl Engine {
         self.driver.call(|core, _| core.producers.payload(CallId(call)).map(<[u8]>::to_vec).unwrap_or_default())
     }
 
+    /// The header block of one of them, in the broker's own form.
+    #[wasm_bindgen(js_name = callHead)]
+    pub fn call_head(&self, call: u32) -> Vec<u8> {
+        self.driver.call(|core, _| core.producers.head(CallId(call)).map(<[u8]>::to_vec).unwrap_or_default())
+    }
+
     /// Another payload for one of them.
     pub fn recode(&self, call: u32, data: &[u8]) {
         self.driver.call(|core, now| {

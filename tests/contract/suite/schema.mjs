@@ -521,3 +521,88 @@ row('a station that is made again without the schema is free', { needs: ['schema
   await connection.produce(station.name, 'x');
   t.equal(await stored(station), 1, 'messages');
 });
+
+// ---- looking, and dead letters --------------------------------------------------------------------------------------
+
+const all = async (iterable) => {
+  const list = [];
+  for await (const item of iterable) list.push(item);
+  return list;
+};
+
+row('browse(): decode() works without a consumer', { needs: ['schemas', 'get'] }, async (t) => {
+  const { station } = await enforced(t);
+  await station.produce({ id: 1 });
+  const other = await t.connect();
+  const looked = await other.station(station.name);
+  t.deepEqual((await all(looked.browse())).map((message) => message.decode()), [{ id: 1 }], 'decoded');
+  await (await t.connect()).detachSchema(station.name);
+  const [free] = await all(looked.browse());
+  t.equal((await t.outcome((async () => free.decode())())).reason?.code, 'not_supported', 'decode() without a schema');
+});
+
+row('what does not fit is among the dead letters when the call has failed', { needs: ['schemas', 'dead_letters'] }, async (t) => {
+  const { connection, station } = await enforced(t);
+  const other = await t.connect();
+  const headers = { kind: 'order', 'x-y': 'a b' };
+  await station.produce({ id: 1 });
+  // Before the schema is known, and after it.
+  await t.rejects(other.produce(station.name, { id: 'a' }, { headers }), 'schema_violation');
+  await t.rejects(connection.produce(station.name, '{"id":"b"}', { headers, msgId: 'm-1' }), 'schema_violation');
+  await t.rejects(other.produce(station.name, new Uint8Array([255, 0])), 'schema_violation');
+  const letters = await all(station.deadLetters());
+  t.deepEqual(letters.map((letter) => letter.reason), ['schema', 'schema', 'schema'], 'reasons');
+  t.deepEqual([letters[0].text(), letters[1].text(), letters[2].data], ['{"id":"a"}', '{"id":"b"}', new Uint8Array([255, 0])], 'payloads');
+  for (const letter of letters.slice(0, 2)) {
+    t.deepEqual(letter.headers, headers, 'headers');
+    t.ok(letter.detail.includes('/id'), `detail: ${letter.detail}`);
+    t.equal(letter.station, station.name, 'station');
+    t.equal((await t.outcome((async () => letter.decode())())).reason?.code, 'schema_violation', 'decode()');
+  }
+  t.equal(await stored(station), 1, 'messages of the station');
+});
+
+row('a batch of many that do not fit: each is among the dead letters, once', { needs: ['schemas', 'dead_letters'] }, async (t) => {
+  const { connection, station } = await enforced(t);
+  const producer = await connection.producer(station.name);
+  const error = await t.rejects(producer.produceBatch(Array.from({ length: 100 }, (_, index) => ({ id: index % 2 ? index : `x${index}` }))), 'schema_violation');
+  t.equal(error.outcomes.filter((outcome) => outcome.code).length, 50, 'failures');
+  const letters = await all(station.deadLetters());
+  t.deepEqual(letters.map((letter) => letter.json().id).sort(), Array.from({ length: 50 }, (_, index) => `x${index * 2}`).sort(), 'dead letters');
+});
+
+row('a dead letter of the schema is resent only when it fits', { needs: ['schemas', 'dead_letters', 'resend'] }, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await t.rejects(station.produce({ name: 'x' }), 'schema_violation');
+  const [letter] = await all(station.deadLetters());
+  await t.rejects(letter.resend(), 'schema_violation', { station: station.name });
+  t.equal(await stored(station), 0, 'messages');
+  await connection.createSchema(schema, 'json', NAMED);
+  await letter.resend();
+  t.deepEqual((await t.collect(station, 1)).map((message) => message.decode()), [{ name: 'x' }], 'messages');
+  t.deepEqual(await all(station.deadLetters()), [], 'dead letters');
+});
+
+row('sendSchemaFailedMsgToDls: false keeps nothing; a dlsStation gets its copy all the same', { needs: ['schemas', 'dead_letters', 'dls_station'] }, async (t) => {
+  const connection = await t.connect();
+  const schema = t.name('schema');
+  await connection.createSchema(schema, 'json', PERSON);
+  const station = await connection.station(t.name(), { schemaName: schema, sendSchemaFailedMsgToDls: false });
+  await t.rejects(station.produce({}), 'schema_violation');
+  t.deepEqual(await all(station.deadLetters()), [], 'dead letters');
+  const dls = t.name();
+  const copied = await connection.station(t.name(), { schemaName: schema, sendSchemaFailedMsgToDls: false, dlsStation: dls });
+  await t.rejects(copied.produce({ id: 'x' }), 'schema_violation');
+  t.deepEqual(await all(copied.deadLetters()), [], 'dead letters');
+  t.deepEqual(t.texts(await t.collect(await connection.station(dls), 1)), ['{"id":"x"}'], 'copies');
+});
+
+row('message.resend() into a station with a schema: what does not fit is not settled', { needs: ['schemas', 'resend'] }, async (t) => {
+  const { connection, station } = await enforced(t);
+  const source = await connection.station(t.name());
+  await source.produce({ id: 'x' });
+  const [message] = await (await connection.consumer(source.name, { consumerName: 'one' })).fetch({ batchSize: 1 });
+  await t.rejects(message.resend(station.name), 'schema_violation', { station: station.name });
+  await message.resend(station.name, { id: 1 });
+  t.deepEqual((await t.collect(station, 1)).map((each) => each.decode()), [{ id: 1 }], 'messages');
+});
