@@ -84,7 +84,12 @@ export interface ConnectOptions {
   maxPendingBytes?: number | undefined;
   /** Gives up the attempt (`aborted`). Without effect once `connect` has resolved: then use `close()`. */
   signal?: AbortSignal | undefined;
-  /** Hears what the client does: dials, losses, repeats, late answers. Never gets a password or a payload. */
+  /**
+   * Hears what the client does. Events: those of `status()` by their `type`, with the entry as `detail`;
+   * `produce_repeated` (a message was sent once more), `given_back` (held messages that nobody took), `settle_failed`
+   * (an ack that came to nothing), `refused` (what the broker refused without anybody waiting for it), `handler_failed`,
+   * `entries_dropped` (a slow reader of `status()` or `tap()`). Never gets a password, a seed or a payload.
+   */
   logger?: ((entry: { level: "debug" | "info" | "warn" | "error"; event: string; detail?: Record<string, unknown> }) => void) | undefined;
 }
 

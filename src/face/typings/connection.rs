@@ -85,7 +85,8 @@ export interface Connection {
   status(): AsyncIterable<Status>;
   /**
    * Both directions of the wire, frame by frame, with secrets blanked out: for consoles and bug reports. The newest
-   * 1,000 are kept for a slow reader; without a reader it costs nothing.
+   * 1,000 are kept for a slow reader; without a reader it costs nothing. The memory broker has no wire: it shows its
+   * calls, and what they bring.
    */
   tap(): AsyncIterable<Frame>;
   /** Counters since `connect`, and what is pending now. */

@@ -97,6 +97,13 @@ row('connect without an options object is refused', async (t) => {
   }
 });
 
+row('keys, domain and inboxPrefix are not_supported where the broker has none', { brokers: ['memory'] }, async (t) => {
+  for (const [option, value] of [['jwt', 'a.b.c'], ['nkeySeed', 'SUAB'], ['creds', '-----BEGIN'], ['domain', 'hub'], ['inboxPrefix', 'mine']]) {
+    await t.rejects(t.connect({ [option]: value }), 'not_supported', { says: option });
+  }
+  await t.rejects(t.connect({ credentials: () => ({ nkeySeed: 'SUAB' }) }), 'not_supported', { says: 'nkeySeed' });
+});
+
 row('an unknown option of connect names the nearest known one', async (t) => {
   await t.rejects(t.connect({ reconect: true }), 'invalid_argument', { says: ['reconect', 'reconnect'] });
   await t.rejects(t.connect({ timeoutMS: 5 }), 'invalid_argument', { says: ['timeoutMS', 'timeoutMs'] });
