@@ -33,6 +33,7 @@ const parts = {
   looking: async () => bytes((await import('./wasm/inline-looking.js')).default),
   dead: async () => bytes((await import('./wasm/inline-dead.js')).default),
   consuming: async () => bytes((await import('./wasm/inline-consuming.js')).default),
+  live: async () => bytes((await import('./wasm/inline-live.js')).default),
   keys: async () => bytes((await import('./wasm/inline-keys.js')).default),
   memory: async () => bytes((await import('./wasm/inline-memory.js')).default),
 };

@@ -19,6 +19,7 @@ const parts = {
   looking: () => new URL('./wasm/stationmaster-looking.wasm', import.meta.url),
   dead: () => new URL('./wasm/stationmaster-dead.wasm', import.meta.url),
   consuming: () => new URL('./wasm/stationmaster-consuming.wasm', import.meta.url),
+  live: () => new URL('./wasm/stationmaster-live.wasm', import.meta.url),
   keys: () => new URL('./wasm/stationmaster-keys.wasm', import.meta.url),
   memory: () => new URL('./wasm/stationmaster-memory.wasm', import.meta.url),
 };

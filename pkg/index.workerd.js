@@ -9,6 +9,7 @@ import reading from './wasm/stationmaster-reading.wasm';
 import looking from './wasm/stationmaster-looking.wasm';
 import dead from './wasm/stationmaster-dead.wasm';
 import consuming from './wasm/stationmaster-consuming.wasm';
+import live from './wasm/stationmaster-live.wasm';
 import keys from './wasm/stationmaster-keys.wasm';
 import memory from './wasm/stationmaster-memory.wasm';
 import * as glue from './wasm/stationmaster.js';
@@ -20,7 +21,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

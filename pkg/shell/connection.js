@@ -8,13 +8,14 @@ import { later, look } from './later.js';
 import { Opening } from './opening.js';
 import { Producer } from './producer.js';
 import { SocketKeeper } from './socket.js';
-import { Unoffered } from './unoffered.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
 import { read } from './table.js';
+import { snapshot } from './payload.js';
 
 /** @import { Consuming } from './consuming.js' */
 /** @import { Instance } from './instance.js' */
+/** @import { Live } from './live.js' */
 /** @import { Fields } from './errors.js' */
 /** @import * as Api from '../index.js' */
 
@@ -24,7 +25,7 @@ const BAD = new Set(['disconnected', 'reconnecting', 'slow_consumer', 'produce_f
 
 /** @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation */
 
-export class Connection extends Unoffered {
+export class Connection {
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
   /** Every producer that has not ended. @type {Map<number, Producer>} */ #senders = new Map();
@@ -34,6 +35,9 @@ export class Connection extends Unoffered {
   /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
   /** @type {Set<Feed<Api.Frame>>} */ #taps = new Set();
   /** What shows frames, once it has been loaded. @type {typeof import('./tap.js').show | undefined} */ #show;
+  /** Loaded when first used. @type {Live | undefined} */ #live;
+  /** @type {Promise<Live> | undefined} */ #liveLoading;
+  /** A call from before close() is let through. */ #letting = false;
   /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
@@ -49,7 +53,7 @@ export class Connection extends Unoffered {
 
   /** @param {Instance} instance @param {Api.ConnectOptions} options */
   constructor(instance, options) {
-    super(options.broker);
+    this.broker = options.broker;
     this._instance = instance;
     this.#options = options;
     this.#socket = new SocketKeeper(options.socket);
@@ -124,7 +128,7 @@ export class Connection extends Unoffered {
 
   _check() {
     if (this.#over) throw this.#over;
-    if (this.#closing) throw plain(this.broker, 'closed', 'the connection has been closed');
+    if (this.#closing && !this.#letting) throw plain(this.broker, 'closed', 'the connection has been closed');
   }
 
   /**
@@ -414,6 +418,61 @@ export class Connection extends Unoffered {
     await this._cold((engine) => engine.enforceSchema('', this._name(station), true));
   }
 
+  // ---- live messages: what they need is loaded when they are first used ----------------------------------------------
+
+  /** @param {string} channel @param {Api.Payload} message @param {Api.PublishOptions} [options] @returns {Promise<void>} */
+  publish(channel, message, options) {
+    return this.#live ? this.#live.publish(channel, message, options) : this.#first(message, (live, kept) => live.publish(channel, kept, options));
+  }
+
+  /** @param {string} channel @param {Api.Payload} message @param {Api.RequestOptions} [options] @returns {Promise<any>} */
+  request(channel, message, options) {
+    return this.#live ? this.#live.request(channel, message, options) : this.#first(message, (live, kept) => live.request(channel, kept, options));
+  }
+
+  /** @param {string} channel @param {Api.SubscribeOptions} [options] @param {(message: any) => void | Promise<void>} [handler] */
+  async subscribe(channel, options, handler) {
+    return (await this.#useLive()).subscribe(channel, options, handler);
+  }
+
+  /** @param {string} channel @param {(request: any) => any} handler @param {Api.RespondOptions} [options] */
+  async respond(channel, handler, options) {
+    return (await this.#useLive()).respond(channel, handler, options);
+  }
+
+  /**
+   * The first calls wait for the rest of the code; their bytes are taken now.
+   * @template T
+   * @param {Api.Payload} message
+   * @param {(live: Live, kept: any) => Promise<T>} work
+   * @returns {Promise<T>}
+   */
+  async #first(message, work) {
+    this._check();
+    const kept = snapshot(this.broker, message);
+    const live = await this.#useLive();
+    this.#letting = true;
+    try {
+      return work(live, kept);
+    } finally {
+      this.#letting = false;
+    }
+  }
+
+  /** @returns {Promise<Live>} */
+  #useLive() {
+    this.#liveLoading ??= (async () => {
+      try {
+        await this._part('live');
+      } catch (error) {
+        this.#liveLoading = undefined;
+        throw error;
+      }
+      return (this.#live ??= /** @type {Live} */ (new this._instance.scripts.live.Live(this)));
+    })();
+    return this.#liveLoading;
+  }
+
   isConnected() {
     return !this.#over && !this.#closing && this._do((engine) => engine.isUp());
   }
@@ -486,8 +545,15 @@ export class Connection extends Unoffered {
       this.#closePromise = this.closed.then(() => undefined);
       if (!this.#over) {
         this.#closing = true;
-        this._do((engine) => engine.close());
-        this.#consuming?.stopAll();
+        const begin = () => {
+          if (this.#over) return;
+          this._do((engine) => engine.close());
+          this.#consuming?.stopAll();
+          this.#live?.close();
+        };
+        // Calls from before may still wait for their code.
+        if (this.#live || !this.#liveLoading) begin();
+        else this.#liveLoading.then(begin, begin);
       }
     }
     return this.#closePromise;
@@ -532,7 +598,17 @@ export class Connection extends Unoffered {
     read(words, chunk, /** @type {any} */ (own), this.#sink);
   };
 
+  /** An operation has succeeded. @param {number} op @param {unknown} value */
+  _resolve(op, value) {
+    this.#take(op)?.resolve(value);
+  }
+
   /** An error of the turn that is being read. @param {number} index @returns {any} */
+  _turnError(index) {
+    return this.#turnError(index);
+  }
+
+  /** The same, or none. @param {number} index @returns {any} */
   #turnError(index) {
     return index === NONE ? undefined : this._error(this._engine.turnError(index));
   }
@@ -562,6 +638,7 @@ export class Connection extends Unoffered {
     schema: (index) => void this.#bind(this._engine.turnSchema(index)),
     tapped: () => this.#tapped(),
     note: (index) => this.#note(index),
+    more: (words, i, chunk, own) => this.#live?.row(words, i, chunk, own) ?? 0,
   };
 
   /** Producers and consumers of a station. @param {string} station */
@@ -661,6 +738,7 @@ export class Connection extends Unoffered {
     this.#over = error;
     this.#asking?.abort();
     this.#consuming?.endAll(reason);
+    this.#live?.over(reason);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
     this.#tapped();
@@ -704,6 +782,7 @@ export class Connection extends Unoffered {
     this.#over = error;
     this.#asking?.abort();
     this.#consuming?.endAll(error);
+    this.#live?.over(error);
     this.#settleAll(error);
     for (const feed of this.#statuses) feed.end();
     this.#endTaps();

@@ -8,6 +8,7 @@ import { because, plain } from './errors.js';
 const SCRIPTS = {
   station: () => import('./station.js'),
   consuming: () => import('./consuming.js'),
+  live: () => import('./live.js'),
 };
 
 export class Instance {

@@ -49,21 +49,7 @@ export class Scratch {
     if (typeof message === 'string') return this.#text(message, 0);
     if (message instanceof ArrayBuffer) return this.#raw(new Uint8Array(message));
     if (ArrayBuffer.isView(message)) return this.#raw(new Uint8Array(message.buffer, message.byteOffset, message.byteLength));
-    return this.#text(this.#json(message), 0);
-  }
-
-  /** @param {unknown} message */
-  #json(message) {
-    const wrong = wrongFor(this.connection.broker);
-    checkObject(message, this.connection.broker);
-    let text;
-    try {
-      text = JSON.stringify(message);
-    } catch (error) {
-      throw wrong(`an object that JSON cannot hold (${/** @type {Error} */ (error).message})`);
-    }
-    if (text === undefined) throw wrong('an object whose JSON is undefined');
-    return text;
+    return this.#text(json(this.connection.broker, message), 0);
   }
 
   /**
@@ -79,7 +65,7 @@ export class Scratch {
       const start = this.#keep(at, bytes.length) + at;
       this.connection._instance.view().set(bytes, start);
       length = bytes.length;
-    } else length = this.#text(typeof message === 'string' ? message : this.#json(message), at);
+    } else length = this.#text(typeof message === 'string' ? message : json(this.connection.broker, message), at);
     this.words().setUint32(offset, length, true);
     return at + length;
   }
@@ -163,4 +149,36 @@ export function checkObject(message, broker) {
   if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
   const kind = Object.prototype.toString.call(message).slice(8, -1);
   if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind) || typeof (/** @type {any} */ (message).then) === 'function') throw wrong(`a ${kind}`);
+  return message;
+}
+
+/**
+ * An object as JSON; what is none cannot be a payload.
+ * @param {BrokerKind} broker
+ * @param {unknown} message
+ */
+function json(broker, message) {
+  const wrong = wrongFor(broker);
+  checkObject(message, broker);
+  let text;
+  try {
+    text = JSON.stringify(message);
+  } catch (error) {
+    throw wrong(`an object that JSON cannot hold (${/** @type {Error} */ (error).message})`);
+  }
+  if (text === undefined) throw wrong('an object whose JSON is undefined');
+  return text;
+}
+
+/**
+ * A payload that stays as it is now, for a call that has to wait until it can be written.
+ * @param {BrokerKind} broker
+ * @param {unknown} message
+ * @returns {any}
+ */
+export function snapshot(broker, message) {
+  if (typeof message === 'string') return message;
+  if (message instanceof ArrayBuffer) return message.slice(0);
+  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength).slice();
+  return json(broker, message);
 }

@@ -21,6 +21,7 @@
  * @property {(index: number) => void} schema
  * @property {() => void} tapped
  * @property {(index: number) => void} note
+ * @property {(words: Uint32Array, row: number, chunk: Uint8Array<ArrayBuffer> | undefined, own: Uint8Array<ArrayBuffer> | undefined) => number} more how many words the row has
  */
 
 /**
@@ -109,7 +110,13 @@ export function read(words, chunk, own, sink) {
         i += 2;
         break;
       default:
-        throw new RangeError(`row ${first & 255}`);
+        // Rows of what is loaded when it is used.
+        i += sink.more(words, i, chunk, own) || broken(first);
     }
   }
+}
+
+/** @param {number} first @returns {never} */
+function broken(first) {
+  throw new RangeError(`row ${first & 255}`);
 }

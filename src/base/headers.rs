@@ -37,6 +37,21 @@ pub fn check_id(id: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Longest error text in an answer, in bytes; the block of headers has to take it.
+const ERROR_MAX: usize = 8 * 1024;
+
+/// An error's text as an answer can carry it: on one line, not too long, and not empty, which would look like none.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    for c in text.chars() {
+        if line.len() >= ERROR_MAX {
+            break;
+        }
+        line.push(if c < ' ' || c == '\x7f' { ' ' } else { c });
+    }
+    if line.is_empty() { "the question was not carried out".into() } else { line }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -93,6 +93,26 @@ pub const TLS_FIRST: Millis = Millis(120);
 /// grace period is 10 s by default.
 pub const REST: Millis = Millis(2_000);
 
+/// Bytes published live between two questions whether the server has read them (semantics.md section 8).
+pub const CONFIRM_AT: u64 = 256 * 1024;
+
+/// What was published live last is confirmed too, this long afterwards.
+pub const CONFIRM_AFTER: Millis = Millis(1_000);
+
+/// Unconfirmed bytes from which on `publish` resolves only when half of them are confirmed: whoever awaits it never gets
+/// `queue_full`, and four questions under way keep a socket busy.
+pub const LIVE_ROOM: u64 = 1024 * 1024;
+
+/// Messages a subscription holds for the application unless told otherwise. One chunk of a socket may bring five thousand
+/// small ones, and nobody can take any of them before all have been read.
+pub const LIVE_HELD: u32 = 16_384;
+
+/// Bytes it holds at most.
+pub const LIVE_HELD_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How long an answer is waited for unless told otherwise.
+pub const ANSWER: Millis = Millis(5_000);
+
 /// Entries kept for a slow reader of `status()` and `tap()`.
 pub const FEED_ENTRIES: u32 = 1000;
 

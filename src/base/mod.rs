@@ -3,6 +3,7 @@
 //! Knows no broker, no socket and no clock; everything here is a value or a function of its arguments.
 
 pub mod bytes;
+pub mod channel;
 pub mod error;
 pub mod headers;
 pub mod id;

@@ -2,6 +2,7 @@
 
 use crate::base::error::Error;
 use crate::base::time::{Now, Time};
+use crate::link::live::{AskId, Live, LiveDraft, SubId};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
     Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Request, RouteId, ServerFacts, Session, Slot, Verdict, WaitId,
@@ -9,6 +10,20 @@ use crate::link::session::{
 
 /// See the module.
 pub struct Absent;
+
+impl Live for Absent {
+    fn subscribe(&mut self, _: Now, _: &mut Outbox, _: SubId, _: &str, _: &str) {}
+
+    fn unsubscribe(&mut self, _: Now, _: &mut Outbox, _: SubId) {}
+
+    fn encode(&self, _: &LiveDraft<'_>, _: &mut Vec<u8>) -> Result<u32, Error> {
+        Ok(0)
+    }
+
+    fn send(&mut self, _: Now, _: &mut Outbox, _: &str, _: Option<AskId>, _: &[u8], _: u32) {}
+
+    fn confirm(&mut self, _: &mut Outbox) {}
+}
 
 impl Session for Absent {
     fn handle(&mut self, _: Now, _: Input<'_>, _: &mut Outbox) {}
@@ -70,6 +85,14 @@ impl Session for Absent {
     fn withdraw(&mut self, _: Now, _: &mut Outbox, _: FeedId) {}
 
     fn settle(&mut self, _: Now, _: &mut Outbox, _: FeedId, _: &[u8], _: &Verdict, _: Option<WaitId>) {}
+
+    fn live(&mut self) -> &mut dyn Live {
+        self
+    }
+
+    fn unconfirmed(&self) -> u64 {
+        0
+    }
 
     fn request(&mut self, _: Now, _: &mut Outbox, _: WaitId, _: &Request) {}
 }

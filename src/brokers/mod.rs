@@ -34,6 +34,7 @@ use crate::base::error::Error;
 use crate::base::time::{Millis, Now};
 use crate::base::value::JsonReader;
 use crate::link::exchange::Exchange;
+use crate::link::live::Beside;
 use crate::link::session::{Login, ServerFacts, Session};
 use crate::link::tap::{Frame, Piece};
 use dead::{Death, Letter, Revived};
@@ -44,7 +45,7 @@ use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, Stat
 
 /// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
 /// cannot do at all stands in its own folder.
-const LATER: &[&str] = &["live", "requests", "filters"];
+const LATER: &[&str] = &["filters"];
 const WHY_LATER: &str = "it comes with a later version of this package";
 
 /// The brokers of the contract.
@@ -159,6 +160,17 @@ impl Kind {
             #[cfg(feature = "nats")]
             Kind::Nats => nats::time::expires(head),
             _ => None,
+        }
+    }
+
+    /// The application's headers in a live message's header block, and what stands beside them.
+    pub fn live_head(self, head: &[u8]) -> (Vec<(String, String)>, Beside) {
+        match self {
+            #[cfg(feature = "memory")]
+            Kind::Memory => (memory::headers(head), memory::beside(head)),
+            #[cfg(feature = "nats")]
+            Kind::Nats => (nats::live_head::headers(head), nats::live_head::beside(head)),
+            _ => Default::default(),
         }
     }
 

@@ -140,9 +140,10 @@ impl Calls {
     }
 
     /// Whether one more of this size may wait.
-    pub fn admit(&mut self, size: usize) -> Result<(), Error> {
-        let after = self.bytes.saturating_add(size as u64);
-        if self.count < self.most as usize && (after <= self.most_bytes || self.count == 0) {
+    /// `beside` are bytes of other kinds that count too.
+    pub fn admit(&mut self, size: usize, beside: u64) -> Result<(), Error> {
+        let after = self.bytes.saturating_add(beside).saturating_add(size as u64);
+        if self.count < self.most as usize && (after <= self.most_bytes || self.count == 0 && beside == 0) {
             return Ok(());
         }
         self.wants_room = true;

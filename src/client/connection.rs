@@ -6,6 +6,7 @@
 
 use super::consumer::{Consumers, Todo};
 use super::context::Context;
+use super::live::{Live, Moment};
 use super::moving::Next;
 use super::options::Connect;
 use super::producer::Producers;
@@ -96,6 +97,8 @@ pub struct Connection {
     pub producers: Producers,
     /// Consumers and what they hold.
     pub consumers: Consumers,
+    /// Live messages, questions and answers.
+    pub live: Live,
     /// Questions that wait.
     pub waits: Waits,
     /// What is known of the stations' schemas.
@@ -133,6 +136,7 @@ impl Connection {
             outbox: Outbox::default(),
             producers: Producers::new(options.pending_messages, options.pending_bytes),
             consumers: Consumers::default(),
+            live: Live::new(options.pending_messages, options.pending_bytes),
             waits: Waits::default(),
             schemas: Schemas::default(),
             turn: Turn::default(),
@@ -151,7 +155,8 @@ impl Connection {
 
     /// A number for something that is waited for.
     pub fn next_op(&mut self) -> OpId {
-        self.ops = self.ops.wrapping_add(1);
+        // Positive as a number of 32 bits, and never 0: the rest has other meanings.
+        self.ops = (self.ops.wrapping_add(1) & (u32::MAX >> 1)).max(1);
         OpId(self.ops)
     }
 
@@ -199,15 +204,44 @@ impl Connection {
     /// Producers, consumers and what they work with. The code of consumers may be called only where there is one: before,
     /// it may not have been loaded.
     pub fn parts(&mut self, now: Now) -> (&mut Producers, &mut Consumers, &mut Waits, Context<'_>) {
+        let unconfirmed = self.session.unconfirmed();
         let context = Context {
             now,
-            up: self.machine.is_up() && !self.is_resting(),
+            up: self.takes_more(),
             linked: self.machine.is_up(),
             session: self.session.as_mut(),
             out: &mut self.outbox,
+            beside: self.live.bytes().saturating_add(unconfirmed),
             turn: &mut self.turn,
         };
         (&mut self.producers, &mut self.consumers, &mut self.waits, context)
+    }
+
+    /// The link works, and is not about to be left.
+    pub fn takes_more(&self) -> bool {
+        self.machine.is_up() && !self.is_resting()
+    }
+
+    /// Live messages, what they work with, and what producers have pending beside them.
+    pub fn live_parts(&mut self, now: Now) -> (&mut Live, (usize, u64), Context<'_>) {
+        let context = Context {
+            now,
+            up: self.takes_more(),
+            linked: self.machine.is_up(),
+            session: self.session.as_mut(),
+            out: &mut self.outbox,
+            beside: 0,
+            turn: &mut self.turn,
+        };
+        (&mut self.live, self.producers.pending(), context)
+    }
+
+    /// The code of live messages may be called only where there are some: before, it may not have been loaded.
+    fn tell_live(&mut self, now: Now, moment: Moment) {
+        if self.live.is_used() {
+            let (live, _, mut ctx) = self.live_parts(now);
+            live.handle(&mut ctx, moment);
+        }
     }
 
     /// Whether [`Connection::poll`] has something.
@@ -314,6 +348,7 @@ impl Connection {
         if !consumers.is_empty() {
             consumers.tick(&mut ctx);
         }
+        self.tell_live(now, Moment::Tick);
         let turn = &mut self.turn;
         self.watchers.pings.retain(|(op, deadline)| {
             if *deadline <= now.mono {
@@ -343,6 +378,7 @@ impl Connection {
         let consumers = if self.consumers.is_empty() { None } else { self.consumers.deadline() };
         let out = earliest(self.producers.deadline(), consumers);
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
+        let waits = earliest(waits, self.live.deadline());
         let pings =
             self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| {
                 earliest(at, Some(*deadline))
@@ -385,7 +421,8 @@ impl Connection {
         }
         producers.report(ctx.turn);
         let unready = std::mem::take(&mut producers.unready);
-        let todo = std::mem::take(&mut consumers.todo);
+        self.tell_live(now, Moment::Settled);
+        let todo = std::mem::take(&mut self.consumers.todo);
         self.deeds.extend(todo.into_iter().map(Deed::Do));
         self.deeds.extend(unready.into_iter().map(|(producer, needs)| Deed::Prepare(producer, needs)));
         self.check_closing(now);
@@ -401,6 +438,7 @@ impl Connection {
             return self.delivered(now, output, chunk);
         }
         match output {
+            Output::Live(heard) => self.tell_live(now, Moment::Heard(heard)),
             Output::Up => {
                 self.machine.ready(now.mono);
             }
@@ -477,6 +515,7 @@ impl Connection {
                 }
                 let (producers, _, _, mut ctx) = self.parts(now);
                 producers.link_up(&mut ctx);
+                self.tell_live(now, Moment::Up);
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
@@ -499,6 +538,7 @@ impl Connection {
         if !consumers.is_empty() {
             consumers.link_lost();
         }
+        self.tell_live(now, Moment::Lost);
         self.fail_pings(error);
     }
 
@@ -525,6 +565,7 @@ impl Connection {
         if !consumers.is_empty() {
             consumers.end_all(&mut ctx, &error, reason.is_some());
         }
+        self.tell_live(now, Moment::Over(error.clone()));
         self.fail_pings(&error);
         self.turn.status(Status::Closed(reason.clone()));
         self.turn.rows.push(Row::Over(reason));
@@ -564,6 +605,7 @@ impl Connection {
             ctx.session.probe(now, ctx.out);
         }
         producers.destroy_all(&mut ctx);
+        self.tell_live(now, Moment::Closing);
         self.drain(now, &[], [0; 8], Facts::default());
     }
 
@@ -578,15 +620,18 @@ impl Connection {
     /// Everything for closing is done, but for the last bytes.
     pub fn is_closing(&self) -> bool {
         self.watchers.closing.is_some_and(|closing| !closing.groups && !closing.echo)
-            && self.consumers.deaths.messages == 0
-            && self.producers.pending().0 == 0
+            && self.is_quiet()
             && self.over.is_none()
+    }
+
+    /// Nothing that was sent waits for an outcome.
+    fn is_quiet(&self) -> bool {
+        self.consumers.deaths.messages == 0 && self.producers.pending().0 == 0 && self.live.pending().0 == 0
     }
 
     pub(super) fn check_closing(&mut self, now: Now) {
         let Some(closing) = self.watchers.closing else { return };
-        let finished =
-            !closing.groups && !closing.echo && self.consumers.deaths.messages == 0 && self.producers.pending().0 == 0;
+        let finished = !closing.groups && !closing.echo && self.is_quiet();
         // What was written last still has to leave; the end of the turn sends it.
         if closing.until <= now.mono || !self.is_up() || finished && !self.outbox.is_due() {
             self.machine.close();

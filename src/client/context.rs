@@ -17,6 +17,8 @@ pub struct Context<'a> {
     pub session: &'a mut dyn Session,
     /// Bytes on their way out.
     pub out: &'a mut Outbox,
+    /// Bytes of live messages that wait, or that the broker has not confirmed: they count beside what producers have.
+    pub beside: u64,
     /// What the turn brings.
     pub turn: &'a mut Turn,
 }

@@ -130,6 +130,11 @@ impl Driver {
         result
     }
 
+    /// Use the connection for something that neither writes nor waits.
+    pub fn look<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
+        work(&mut self.core.borrow_mut())
+    }
+
     /// Use the connection on the hot path: a write that is large enough leaves at once.
     pub fn hot<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
         let now = self.now();

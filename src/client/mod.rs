@@ -6,6 +6,7 @@
 //! driver            the one place that drains and flushes   turn                   what a turn brought
 //! stations, groups  what is asked of the broker for them    deliveries             a connection's consumers
 //! schema            what a station's messages have to fit
+//! live, live_options                                         messages that are stored nowhere, questions, answers
 //! ```
 //!
 //! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
@@ -23,6 +24,8 @@ pub mod dying;
 mod finish;
 mod groups;
 pub mod lane;
+pub mod live;
+pub mod live_options;
 pub mod look;
 mod member;
 mod moving;

@@ -178,6 +178,7 @@ impl Connection {
     pub(super) fn try_to_move(&mut self, now: Now) {
         let Some(rest) = self.next.as_ref().and_then(|next| next.rest.as_ref()) else { return };
         let quiet = !rest.echo && self.producers.receipts.is_empty() && !self.waits.on_the_wire();
+        let quiet = quiet && !self.live.is_asking();
         if self.machine.is_up() && !(quiet && self.watchers.confirms.is_empty()) && rest.until > now.mono {
             return;
         }

@@ -174,7 +174,7 @@ impl Producers {
             Stage::Closing { .. } => return Err(closed()),
             Stage::Opening | Stage::Open => {}
         }
-        self.calls.admit(message.data.len())?;
+        self.calls.admit(message.data.len(), ctx.beside)?;
         let mut auto = String::new();
         let mut auto_id = 0;
         if let (None, Some(prefix)) = (message.msg_id, &producer.prefix) {

@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of JavaScript; `face` turns it into numbers.
 
+use super::live::LiveRow;
 use crate::base::error::Error;
 use crate::base::time::{Millis, Wall};
 use crate::brokers::terms::Schema;
@@ -70,6 +71,13 @@ pub enum Status {
         attempt: u32,
         /// The pause.
         pause: Millis,
+    },
+    /// A subscription loses messages, since the application is too slow.
+    SlowConsumer {
+        /// Its channel.
+        station: String,
+        /// How many messages wait for the application.
+        pending: u32,
     },
     /// Messages produced with `waitForAck: false` were not stored after all.
     ProduceFailed {
@@ -214,6 +222,8 @@ pub enum Row {
     Note(Box<Note>),
     /// The connection is over for good.
     Over(Option<Error>),
+    /// Something about live messages.
+    Live(LiveRow),
 }
 
 /// The rows of a turn and the bytes they point to.
@@ -231,6 +241,9 @@ impl Turn {
         let frame = |message: &Delivered| (message.token.at, message.data.at.saturating_add(message.data.len));
         let in_chunk = |row: &Row| match row {
             Row::Message(message) if message.source == Source::Chunk => Some(frame(message)),
+            Row::Live(LiveRow::Message(_, sound) | LiveRow::Answer(_, sound)) if sound.source == Source::Chunk => {
+                Some((sound.channel.at, sound.data.at.saturating_add(sound.data.len)))
+            }
             _ => None,
         };
         let used: u64 =
@@ -240,12 +253,20 @@ impl Turn {
         }
         for row in &mut self.rows {
             let Some((from, to)) = in_chunk(row) else { continue };
-            let Row::Message(message) = row else { continue };
             let base = self.pack.len() as u32;
             self.pack.extend_from_slice(chunk.get(from as usize..to as usize).unwrap_or_default());
-            message.source = Source::Own;
-            for span in [&mut message.head, &mut message.data, &mut message.token] {
-                span.at = span.at.saturating_sub(from).saturating_add(base);
+            let moved = |span: &mut Span| span.at = span.at.saturating_sub(from).saturating_add(base);
+            match row {
+                Row::Message(message) => {
+                    message.source = Source::Own;
+                    [&mut message.head, &mut message.data, &mut message.token].into_iter().for_each(moved);
+                }
+                Row::Live(LiveRow::Message(_, sound) | LiveRow::Answer(_, sound)) => {
+                    sound.source = Source::Own;
+                    let spans = [&mut sound.channel, &mut sound.reply, &mut sound.head, &mut sound.data];
+                    spans.into_iter().for_each(moved);
+                }
+                _ => {}
             }
         }
     }

@@ -22,10 +22,10 @@ const HAS_WAIT: u32 = 4;
 const HAS_LIMIT: u32 = 8;
 
 /// Tags of the texts beside a payload.
-const TAG_ID: u8 = 1;
+pub(super) const TAG_ID: u8 = 1;
 const TAG_KEY: u8 = 2;
-const TAG_NAME: u8 = 3;
-const TAG_VALUE: u8 = 4;
+pub(super) const TAG_NAME: u8 = 3;
+pub(super) const TAG_VALUE: u8 = 4;
 const TAG_EXPIRES: u8 = 5;
 const TAG_DELAY: u8 = 6;
 const TAG_FILTER: u8 = 7;
@@ -132,7 +132,7 @@ impl<'a> Common<'a> {
 }
 
 /// Tagged texts: a byte, four bytes of length, the text.
-struct Texts<'a>(&'a [u8]);
+pub(super) struct Texts<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Texts<'a> {
     type Item = (u8, &'a str);

@@ -275,7 +275,7 @@ impl Engine {
         })
     }
 
-    fn operation(
+    pub(super) fn operation(
         &self,
         work: impl FnOnce(&mut crate::client::connection::Connection, crate::base::time::Now, OpId),
     ) -> u32 {
@@ -607,13 +607,15 @@ impl Engine {
     pub fn stats(&self) -> Vec<f64> {
         self.driver.call(|core, _| {
             let (sent, received, pending) = (core.producers.sent, core.consumers.received, core.producers.pending());
+            let live = (core.live.sent, core.live.received, core.live.pending());
+            let unconfirmed = core.session().unconfirmed();
             vec![
-                sent.0 as f64,
-                sent.1 as f64,
-                received.0 as f64,
-                received.1 as f64,
-                pending.0 as f64,
-                pending.1 as f64,
+                (sent.0 + live.0.0) as f64,
+                (sent.1 + live.0.1) as f64,
+                (received.0 + live.1.0) as f64,
+                (received.1 + live.1.1) as f64,
+                (pending.0 + live.2.0) as f64,
+                (pending.1 + live.2.1 + unconfirmed) as f64,
                 f64::from(core.reconnects),
             ]
         })

@@ -107,6 +107,11 @@ pub(super) fn status(status: &Status) -> JsValue {
             set(&object, "attempt", *attempt);
             set(&object, "inMs", pause.0 as f64);
         }
+        Status::SlowConsumer { station, pending } => {
+            set(&object, "type", "slow_consumer");
+            set(&object, "station", station.as_str());
+            set(&object, "pending", *pending);
+        }
         Status::ProduceFailed { station, error, messages, ids } => {
             set(&object, "type", "produce_failed");
             set(&object, "station", station.as_str());

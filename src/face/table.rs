@@ -23,7 +23,7 @@
 //! NOTE     index                                                   tag 21; of a list of its own
 //! ```
 //!
-//! Errors, statuses and schemas are indexes into lists of the same turn.
+//! Rows of live messages are in `live`. Errors, statuses and schemas are indexes into lists of the same turn.
 
 use crate::base::error::Error;
 use crate::client::turn::{Binding, Note, Row, Status, Turn};
@@ -53,13 +53,13 @@ impl Table {
         }
     }
 
-    fn error(&mut self, error: Option<Error>) -> u32 {
+    pub(super) fn error(&mut self, error: Option<Error>) -> u32 {
         let Some(error) = error else { return NONE };
         self.errors.push(error);
         self.errors.len() as u32 - 1
     }
 
-    fn row(&mut self, tag: u32, words: &[u32]) {
+    pub(super) fn row(&mut self, tag: u32, words: &[u32]) {
         self.words.push(tag);
         self.words.extend_from_slice(words);
     }
@@ -148,6 +148,7 @@ impl Table {
                 let index = self.bindings.len() as u32 - 1;
                 self.row(16, &[index]);
             }
+            Row::Live(row) => self.live(row),
         }
     }
 }

@@ -23,6 +23,7 @@
 )]
 
 pub mod exchange;
+pub mod live;
 pub mod machine;
 pub mod outbox;
 pub mod receipts;

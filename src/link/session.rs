@@ -4,6 +4,7 @@
 //! out of [`Session::poll`]. It knows routes (one partition of a station to which messages go) and feeds (one
 //! partition of a consumer group from which they come), not producers and consumers.
 
+use super::live::{Heard, Live};
 use super::outbox::Outbox;
 use super::tap::Piece;
 use crate::base::error::Error;
@@ -321,6 +322,8 @@ pub enum Output {
     Replied(WaitId, Result<Reply, Error>),
     /// Something was refused that nobody waits for: an acknowledgement, for one.
     Remark(Error),
+    /// Something about live messages.
+    Live(Heard),
     /// Other addresses of the same broker, as `host:port`.
     Servers(Vec<String>),
     /// This server is about to go: move to another one.
@@ -421,6 +424,11 @@ pub trait Session {
     fn tapped(&mut self) -> Vec<Piece> {
         Vec::new()
     }
+
+    /// Its part that carries live messages.
+    fn live(&mut self) -> &mut dyn Live;
+    /// Bytes of live messages that no round trip has confirmed.
+    fn unconfirmed(&self) -> u64;
 
     /// Put a question.
     fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);

@@ -468,12 +468,13 @@ impl Log {
                         self.produce_failed.push((messages, ids, error))
                     }
                     Status::Schema { station, schema } => self.schemas.push((station, schema)),
-                    Status::Closed(_) => {}
+                    Status::Closed(_) | Status::SlowConsumer { .. } => {}
                 },
                 Row::Schema(binding) => self.bindings.push(*binding),
                 Row::Ask { attempt, reason } => self.asked.push((attempt, reason)),
                 Row::Tapped | Row::Note(_) => {}
                 Row::Over(reason) => self.over = Some(reason),
+                Row::Live(_) => {}
             }
         }
         for (id, reader) in &self.readers {

@@ -6,10 +6,12 @@
 //! for none) and the id, then for each header the name's length (two bytes), the value's length (four bytes), the name
 //! and the value.
 
+use super::live;
 use crate::base::bytes::parse_decimal;
 use crate::base::error::{Error, Kind};
-use crate::base::headers::{check, check_id};
+use crate::base::headers::{check, check_id, one_line};
 use crate::base::time::Millis;
+use crate::link::live::LiveDraft;
 use crate::link::session::Draft;
 
 /// Largest head: what a NATS stream takes, for the same reason.
@@ -21,11 +23,29 @@ pub const MESSAGE_MAX: usize = 1024 * 1024;
 
 /// Append head and payload; returns the head's length.
 pub(super) fn encode(draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
-    if let Some(id) = draft.msg_id {
-        check_id(id)?;
-    }
     for (name, value) in draft.headers {
         check(name, value)?;
+    }
+    encode_checked(draft, into)
+}
+
+/// The same for a live message, with what stands beside its headers.
+pub(super) fn encode_live(draft: &LiveDraft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
+    for (name, value) in draft.headers {
+        check(name, value)?;
+    }
+    let text = draft.error.map(|(text, _)| one_line(text)).unwrap_or_default();
+    let name = |executed| if executed { live::DONE_ALL_THE_SAME } else { live::FAILED };
+    let error = draft.error.map(|(_, executed)| (name(executed), text.as_str()));
+    let beside = draft.metadata.map(|text| (live::METADATA, text)).into_iter().chain(error);
+    let headers: Vec<_> = draft.headers.iter().copied().chain(beside).collect();
+    let times = Default::default();
+    encode_checked(&Draft { headers: &headers, msg_id: draft.id, times, data: draft.data }, into)
+}
+
+fn encode_checked(draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
+    if let Some(id) = draft.msg_id {
+        check_id(id)?;
     }
     let head = head_size(draft);
     if head > HEAD_MAX {
@@ -66,6 +86,13 @@ fn write(draft: &Draft<'_>, into: &mut Vec<u8>) {
 
 /// The application's headers, in the order they were given.
 pub fn headers(head: &[u8]) -> Vec<(String, String)> {
+    let mut headers = all_headers(head);
+    headers.retain(|(name, _)| name.as_bytes().first().is_some_and(|first| *first > b' '));
+    headers
+}
+
+/// The same with what stands beside them.
+pub(super) fn all_headers(head: &[u8]) -> Vec<(String, String)> {
     let mut list = Vec::new();
     let Some((_, mut rest)) = split_id(head) else { return list };
     while let Some((name, value, after)) = split_header(rest) {

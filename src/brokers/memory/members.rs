@@ -2,6 +2,7 @@
 //!
 //! Does not know which message is next for a group; [`Store::serve`] does.
 
+use super::live::Post;
 use super::store::{Store, missing, removed, small};
 use super::token::{Spot, Token};
 use crate::base::error::Error;
@@ -82,12 +83,16 @@ pub(super) enum Parcel {
     RouteLost(usize, Error),
     /// The registry of schemas has changed.
     Registry(News),
+    /// Live messages and what belongs to them.
+    Live(Post),
 }
 
 impl Store {
     /// A connection comes.
     pub fn enter(&mut self, wake: Wake) -> usize {
-        self.seats.seats.insert(Seat { inbox: VecDeque::new(), wake, woken: false })
+        let seat = self.seats.seats.insert(Seat { inbox: VecDeque::new(), wake, woken: false });
+        self.settle_in(seat);
+        seat
     }
 
     /// A connection goes, with its feeds and routes.
@@ -97,6 +102,7 @@ impl Store {
         }
         self.routes.retain(|_, route| route.seat != seat);
         self.unwatch(seat);
+        self.move_out(seat);
         self.seats.seats.try_remove(seat);
     }
 
@@ -371,7 +377,7 @@ impl Parcel {
             | Parcel::Over(member)
             | Parcel::Room(member)
             | Parcel::FeedLost(member, _) => Some(*member),
-            Parcel::RouteLost(..) | Parcel::Registry(_) => None,
+            Parcel::RouteLost(..) | Parcel::Registry(_) | Parcel::Live(_) => None,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! cursor     where a group stands in a partition         partition  messages, retention, the window of ids
 //! head       headers as bytes                            token      what an ack gives back
 //! look       lists, walks through what is stored, purges
+//! live       who listens to what, and questions
 //! schemas    the registry of schemas
 //! dead       what groups gave up on
 //! ```
@@ -18,6 +19,7 @@
 mod cursor;
 mod dead;
 mod head;
+mod live;
 mod look;
 mod members;
 mod ops;
@@ -34,6 +36,7 @@ mod token;
 mod tests;
 
 pub use head::{MESSAGE_MAX, expires, headers, msg_id};
+pub use live::beside;
 pub use ops::Ops;
 pub use session::MemorySession;
 pub use stations::Membership;

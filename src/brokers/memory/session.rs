@@ -11,6 +11,7 @@ use super::tap::Calls;
 use super::token::Token;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Now, Time};
+use crate::link::live::Live;
 use crate::link::outbox::Outbox;
 use crate::link::session::{
     Arrival, Ask, Draft, FeedId, FeedSpec, Input, Output, Place, Reply, Request, RouteId, ServerFacts, Session, Slot,
@@ -33,10 +34,10 @@ const DEFECT: &str = "This is a defect of the package: please report it.";
 
 /// A connection to a memory broker.
 pub struct MemorySession {
-    store: Rc<RefCell<Store>>,
-    seat: usize,
+    pub(super) store: Rc<RefCell<Store>>,
+    pub(super) seat: usize,
     outputs: VecDeque<Output>,
-    own: Vec<u8>,
+    pub(super) own: Vec<u8>,
     /// Somebody looks at what is called and delivered.
     calls: Option<Box<Calls>>,
 }
@@ -54,7 +55,8 @@ impl MemorySession {
     }
 
     fn deliver(&mut self, now: Now) {
-        let mut store = self.store.borrow_mut();
+        let shared = Rc::clone(&self.store);
+        let mut store = shared.borrow_mut();
         store.tick(now);
         while self.own.len() < TURN_BYTES {
             let Some(parcel) = store.fetch(self.seat) else { return };
@@ -86,6 +88,7 @@ impl MemorySession {
                 Parcel::FeedLost(member, error) => Output::FeedLost(FeedId(small(member)), error),
                 Parcel::Registry(news) => Output::Registry(news),
                 Parcel::RouteLost(route, error) => Output::RouteLost(RouteId(small(route)), error),
+                Parcel::Live(post) => self.open(post),
             };
             self.outputs.push_back(output);
         }
@@ -99,7 +102,10 @@ impl Session for MemorySession {
         self.own.shrink_to(KEEP_BYTES);
         match input {
             Input::Opened { .. } => self.outputs.push_back(Output::Up),
-            Input::Tick => self.deliver(now),
+            Input::Tick => {
+                self.deliver(now);
+                self.emptied();
+            }
             Input::Closed => self.store.borrow_mut().cut(now, self.seat),
             // Nobody writes to a broker that has no wire.
             Input::Chunk(_) | Input::Encrypted => {}
@@ -247,6 +253,14 @@ impl Session for MemorySession {
 
     fn watch_registry(&mut self, _out: &mut Outbox) {
         self.store.borrow_mut().watch(self.seat);
+    }
+
+    fn live(&mut self) -> &mut dyn Live {
+        self
+    }
+
+    fn unconfirmed(&self) -> u64 {
+        self.sent_and_not_taken()
     }
 
     fn request(&mut self, _now: Now, _out: &mut Outbox, wait: WaitId, _request: &Request) {

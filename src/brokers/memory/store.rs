@@ -10,6 +10,7 @@
 
 use super::cursor::Cursor;
 use super::head;
+use super::live::Ears;
 use super::members::{Member, Parcel, Seats};
 use super::partition::Partition;
 use super::token::{Spot, Token};
@@ -28,6 +29,7 @@ pub(super) struct Store {
     pub(super) members: Slab<Member>,
     pub(super) routes: Slab<Route>,
     pub(super) seats: Seats,
+    pub(super) ears: Ears,
     /// No member waits for anything before this moment.
     pub(super) due: Option<Time>,
     pub(super) last_uid: u32,
@@ -99,6 +101,7 @@ impl Store {
             members: Slab::new(),
             routes: Slab::new(),
             seats: Seats::default(),
+            ears: Ears::default(),
             due: None,
             last_uid: 0,
             used: Rc::new(Cell::new(0)),

@@ -1,7 +1,7 @@
 //! NATS with JetStream: a station is one stream a partition, a group one durable pull consumer on each.
 //!
 //! ```text
-//! wire      bytes <-> frames             head, token, info   what stands in them
+//! wire      bytes <-> frames             head, live_head, token, info   what stands in them
 //! session   log in, correlate, route     feed                the pulls of one feed
 //! nkey      seeds, JWTs, signatures       tap                frames for inspectors
 //! names, api, station, group, dead, graves  operations: sequences of questions, as async functions
@@ -21,6 +21,7 @@ pub mod group;
 pub mod head;
 pub mod info;
 pub mod list;
+pub mod live_head;
 pub mod names;
 pub mod nkey;
 pub mod page;

@@ -5,14 +5,17 @@
 //!             \-> Encrypting -/
 //! ```
 //!
-//! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, and one a feed. The inbox is new on every
-//! link, so an answer meant for an older one never reaches a newer one's slot.
+//! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, one a feed (odd numbers), and those of live
+//! messages (even numbers). The inbox is new on every link, so an answer meant for an older one never reaches a newer
+//! one's slot.
 //!
 //! Knows nothing of producers, consumers or repetition; does no I/O.
 
 mod answers;
 mod feeds;
+mod live;
 mod moving;
+mod pings;
 
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
@@ -22,13 +25,15 @@ use crate::base::bytes::push_decimal;
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
 use crate::base::limits;
-use crate::base::time::{Millis, Now, Time, Wall};
+use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
+use crate::link::live::{Heard, Live};
 use crate::link::outbox::Outbox;
 use crate::link::session::{
     Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
     Slot, Source, Verdict, WaitId,
 };
+use pings::{Ears, Ping};
 use slab::Slab;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -37,8 +42,7 @@ use std::collections::VecDeque;
 const REGISTRY_SID: u32 = 0;
 /// Subscription of the inbox.
 const INBOX_SID: u32 = 1;
-/// Feeds' subscriptions begin here; a feed's number stands above the bits of its epoch.
-const FEED_SIDS: u32 = 2;
+/// A feed's number stands above the bits of its epoch.
 const EPOCH_BITS: u32 = 12;
 const EPOCH_MASK: u32 = (1 << EPOCH_BITS) - 1;
 
@@ -109,6 +113,8 @@ pub struct NatsSession {
     gathered: Vec<(WaitId, Vec<u8>)>,
     /// The application wants to know what changes in the registry of schemas.
     watches: bool,
+    /// Subscriptions of live messages, and what no round trip has confirmed.
+    ears: Ears,
     jitter: u32,
     /// End of the reply subject that is being written; one buffer for all.
     name: Vec<u8>,
@@ -137,6 +143,7 @@ impl NatsSession {
             questions: Vec::new(),
             gathered: Vec::new(),
             watches: false,
+            ears: Ears::default(),
             jitter: 0,
             name: Vec::new(),
             outputs: VecDeque::new(),
@@ -203,7 +210,10 @@ impl NatsSession {
             Frame::Msg(_) => self.garbage(Fault { at: 0, expected: "no message before the login" }),
             Frame::Ping => out.main().extend_from_slice(b"PONG\r\n"),
             Frame::Pong if self.phase == Phase::Greeting => self.up(out),
-            Frame::Pong => self.outputs.push_back(Output::Alive),
+            Frame::Pong => match self.ears.pong() {
+                Ping::Probe => self.outputs.push_back(Output::Alive),
+                ping => self.answered_ping(ping),
+            },
             Frame::Ok => {}
             Frame::Info(json) => {
                 let value = bytes.get(json).and_then(|text| self.json.read(text));
@@ -223,13 +233,23 @@ impl NatsSession {
         let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
         if msg.sid == INBOX_SID {
             let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
+            if name.first() == Some(&pings::ASK) && self.ears.is_used() {
+                return self.answered(name, msg, bytes, source, start);
+            }
             return self.answer(now, name, part(&msg.head), part(&msg.data), out);
         }
         if msg.sid == REGISTRY_SID {
             let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
             return self.outputs.extend(news.map(Output::Registry));
         }
-        // Before the first feed the code for them may not be there; nothing was subscribed to either.
+        // Before the first feed the code for them may not be there, nor that of live messages; nothing was subscribed to
+        // either.
+        if msg.sid & 1 == 0 {
+            if self.ears.is_used() {
+                self.heard(msg, bytes, source, start);
+            }
+            return;
+        }
         if !self.epochs.is_empty() {
             self.delivered(now, msg, bytes, source, start, out);
         }
@@ -292,6 +312,9 @@ impl NatsSession {
         self.phase = Phase::Up;
         self.outputs.push_back(Output::Up);
         self.subscribe_registry(out);
+        if self.ears.is_used() {
+            self.listen_again(out);
+        }
         for (index, _) in &self.feeds {
             self.outputs.push_back(Output::Room(FeedId(index as u32)));
         }
@@ -300,7 +323,12 @@ impl NatsSession {
     fn complained(&mut self, text: &str) {
         match info::complaint(text) {
             Complaint::Fatal(error) => self.broken(error),
-            Complaint::Minor => {}
+            Complaint::Minor => {
+                if self.ears.is_used() {
+                    self.refused(text);
+                }
+            }
+            Complaint::Subscribe(subject) if self.ears.is_used() && self.deafened(subject, text) => {}
             // Who may not listen to the registry learns of changes when he makes something, or after a reconnect.
             Complaint::Subscribe(subject) if subject.starts_with(registry::SUBJECTS) => {}
             Complaint::Subscribe(subject) => {
@@ -347,7 +375,9 @@ impl NatsSession {
                 self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
             }
         }
-        if self.outputs.len() == before {
+        if self.outputs.len() == before && self.ears.is_used() {
+            self.outputs.push_back(Output::Live(Heard::Denied(subject.into(), denied.clone())));
+        } else if self.outputs.len() == before {
             self.outputs.push_back(Output::Remark(denied.clone()));
         }
     }
@@ -369,6 +399,10 @@ impl NatsSession {
         self.checks.clear();
         self.questions.clear();
         self.gathered.clear();
+        if self.ears.is_used() {
+            self.unplug();
+        }
+        self.ears.forget();
         self.generations.clear();
         for (_, route) in &mut self.routes {
             route.checking = None;
@@ -401,7 +435,14 @@ impl Session for NatsSession {
                     self.outputs.push_back(Output::EncryptFirst);
                 }
                 // Where nobody consumes, the code for it may not be there.
-                Phase::Up if !self.feeds.is_empty() => self.tick(now, out),
+                Phase::Up => {
+                    if !self.feeds.is_empty() {
+                        self.tick(now, out);
+                    }
+                    if self.ears.deadline().is_some_and(|at| at <= now.mono) {
+                        self.confirm_last(out);
+                    }
+                }
                 _ => {}
             },
         }
@@ -421,7 +462,8 @@ impl Session for NatsSession {
             Phase::Listening(silent) => return silent,
             _ => return None,
         }
-        if self.feeds.is_empty() { None } else { self.feeds_deadline() }
+        let feeds = if self.feeds.is_empty() { None } else { self.feeds_deadline() };
+        earliest(feeds, self.ears.deadline())
     }
 
     fn own(&self) -> &[u8] {
@@ -440,7 +482,7 @@ impl Session for NatsSession {
 
     fn probe(&mut self, _now: Now, out: &mut Outbox) {
         if self.phase == Phase::Up {
-            out.main().extend_from_slice(b"PING\r\n");
+            self.ears.ping(out, Ping::Probe);
         }
     }
 
@@ -599,6 +641,14 @@ impl Session for NatsSession {
         if !std::mem::replace(&mut self.watches, true) {
             self.subscribe_registry(out);
         }
+    }
+
+    fn live(&mut self) -> &mut dyn Live {
+        self
+    }
+
+    fn unconfirmed(&self) -> u64 {
+        self.ears.unconfirmed()
     }
 
     fn request(&mut self, _now: Now, out: &mut Outbox, wait: WaitId, request: &Request) {

@@ -25,6 +25,8 @@ import './iterate.mjs';
 import './handler.mjs';
 import './prefetch.mjs';
 import './abort.mjs';
+import './live.mjs';
+import './requests.mjs';
 import './close.mjs';
 import './status.mjs';
 import './schema.mjs';

@@ -6,7 +6,7 @@
 use super::super::feed::{Effect, Pull};
 use super::super::token;
 use super::super::wire::{self, Msg};
-use super::{Check, EPOCH_BITS, EPOCH_MASK, FEED_SIDS, NatsSession, Phase, gone};
+use super::{Check, EPOCH_BITS, EPOCH_MASK, NatsSession, Phase, gone};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
@@ -76,7 +76,7 @@ impl NatsSession {
 
     /// The feed behind a subscription, if it is not closed, and whether the subscription is its present one.
     pub(super) fn feed_of(&self, sid: u32) -> Option<(FeedId, bool)> {
-        let number = sid.checked_sub(FEED_SIDS)?;
+        let number = sid >> 1;
         let index = number >> EPOCH_BITS;
         let feed = self.feeds.get(index as usize)?;
         let age = |epoch: u32| epoch.wrapping_sub(feed.first_epoch) & EPOCH_MASK;
@@ -224,12 +224,16 @@ impl NatsSession {
 
     pub(super) fn next_epoch(&mut self, index: usize) -> u32 {
         self.epochs.get_mut(index).map_or(0, |epoch| {
+            // Never 0: with feed 0 it would make the inbox's subscription.
             *epoch = epoch.wrapping_add(1);
+            if *epoch & EPOCH_MASK == 0 {
+                *epoch = epoch.wrapping_add(1);
+            }
             *epoch
         })
     }
 }
 
 fn sid(feed: FeedId, epoch: u32) -> u32 {
-    (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK).saturating_add(FEED_SIDS)
+    (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK) << 1 | 1
 }

@@ -1,0 +1,220 @@
+//! Live messages on core NATS: subscriptions, publishes, and answers on the inbox (jetstream.md section 7).
+//!
+//! Comes in a part of the wasm of its own: the session calls it only where something of it has been used. Knows nothing of who holds messages and for how long answers are waited for.
+
+use super::super::live_head;
+use super::super::wire::{self, Msg};
+use super::pings::{ASK, Ping};
+use super::{NatsSession, Phase};
+use crate::base::error::{Error, Kind};
+use crate::base::id::{parse_base36, push_base36};
+use crate::base::limits;
+use crate::base::time::Now;
+use crate::link::live::{AskId, Heard, Live, LiveDraft, Sound, SubId};
+use crate::link::outbox::Outbox;
+use crate::link::session::{Output, Source, Span};
+use std::ops::Range;
+
+/// The question behind a reply subject, if it is one of the application's.
+fn ask_of(name: &[u8]) -> Option<AskId> {
+    let (first, id) = name.split_first()?;
+    let id = Some(id).filter(|_| *first == ASK).and_then(parse_base36)?;
+    u32::try_from(id).ok().map(AskId)
+}
+
+/// The subscription behind a number of the wire, if it is one of live messages.
+fn sub_of(sid: u32) -> Option<SubId> {
+    Some(SubId((sid >> 1).wrapping_sub(1))).filter(|_| sid & 1 == 0 && sid > 0)
+}
+
+fn sid(sub: SubId) -> u32 {
+    sub.0.saturating_add(1) << 1
+}
+
+impl NatsSession {
+    /// The link is up: say every subscription again, before anything is published on it.
+    #[inline(never)]
+    pub(super) fn listen_again(&mut self, out: &mut Outbox) {
+        for (sub, channel, group) in &self.ears.subs {
+            push_listen(out, *sub, channel, group);
+            self.ears.pings.push_back(Ping::Opened(*sub));
+        }
+    }
+
+    /// The link is gone, and with it what was on its way.
+    #[inline(never)]
+    pub(super) fn unplug(&mut self) {
+        for ping in &self.ears.pings {
+            if let Ping::Over(sub) = ping {
+                self.outputs.push_back(Output::Live(Heard::Over(*sub)));
+            }
+        }
+        if self.ears.unconfirmed > 0 {
+            self.outputs.push_back(Output::Live(Heard::Confirmed));
+        }
+    }
+
+    /// What the server has answered to.
+    #[inline(never)]
+    pub(super) fn answered_ping(&mut self, ping: Ping) {
+        let heard = match ping {
+            Ping::Probe => return,
+            Ping::Opened(sub) => Heard::Opened(sub),
+            Ping::Over(sub) => Heard::Over(sub),
+            Ping::Confirms(bytes) => {
+                self.ears.unconfirmed = self.ears.unconfirmed.saturating_sub(bytes);
+                Heard::Confirmed
+            }
+        };
+        self.outputs.push_back(Output::Live(heard));
+    }
+
+    /// The user may not listen there; false if nobody does.
+    #[inline(never)]
+    pub(super) fn deafened(&mut self, subject: &str, text: &str) -> bool {
+        let waits = |sub: SubId| self.ears.pings.contains(&Ping::Opened(sub));
+        // The one whose subscription is on its way; a permission that was taken away later means all of them.
+        let mut meant: Vec<SubId> =
+            self.ears.subs.iter().filter(|(_, channel, _)| channel == subject).map(|(sub, ..)| *sub).collect();
+        let any = !meant.is_empty();
+        if let Some(fresh) = meant.iter().copied().find(|sub| waits(*sub)) {
+            meant = vec![fresh];
+        }
+        for sub in meant {
+            let denied = Error::new(Kind::PermissionDenied, format!("the user may not subscribe to {subject}"))
+                .hint("Ask for the right to subscribe to this channel.")
+                .said(text);
+            self.deaf(sub, denied);
+        }
+        any
+    }
+
+    fn deaf(&mut self, sub: SubId, error: Error) {
+        self.ears.subs.retain(|(other, ..)| *other != sub);
+        self.outputs.push_back(Output::Live(Heard::Refused(sub, error)));
+    }
+
+    /// A command was refused that the link survives: only a subscription waits for it.
+    #[inline(never)]
+    pub(super) fn refused(&mut self, text: &str) {
+        let waiting = self.ears.pings.iter().find_map(|ping| match ping {
+            Ping::Opened(sub) => Some(*sub),
+            _ => None,
+        });
+        if let Some(sub) = waiting {
+            let error = Error::new(Kind::Rejected, "the broker refused the subscription")
+                .hint("The account may have reached its limit of subscriptions.")
+                .said(text);
+            self.deaf(sub, error);
+        }
+    }
+
+    /// Have what was published last confirmed.
+    #[inline(never)]
+    pub(super) fn confirm_last(&mut self, out: &mut Outbox) {
+        self.ears.fresh_since = None;
+        let fresh = std::mem::take(&mut self.ears.fresh);
+        if fresh > 0 {
+            self.ears.ping(out, Ping::Confirms(fresh));
+        }
+    }
+
+    /// A message for a subscription.
+    #[inline(never)]
+    pub(super) fn heard(&mut self, msg: &Msg, bytes: &[u8], source: Source, start: usize) {
+        let Some(sub) = sub_of(msg.sid) else { return };
+        self.outputs.push_back(Output::Live(Heard::Message(sub, sound(msg, bytes.len(), source, start))));
+    }
+
+    /// An answer.
+    #[inline(never)]
+    pub(super) fn answered(&mut self, name: &[u8], msg: &Msg, bytes: &[u8], source: Source, start: usize) {
+        let Some(ask) = ask_of(name) else { return };
+        let head = bytes.get(msg.head.clone()).unwrap_or_default();
+        let heard = if wire::status(head) == 503 && msg.data.is_empty() {
+            Heard::Nobody(ask)
+        } else {
+            Heard::Answer(ask, sound(msg, bytes.len(), source, start))
+        };
+        self.outputs.push_back(Output::Live(heard));
+    }
+}
+
+fn push_listen(out: &mut Outbox, sub: SubId, channel: &str, group: &str) {
+    let main = out.main();
+    let blank: &[u8] = if group.is_empty() { b"" } else { b" " };
+    wire::push_sub(main, &[channel.as_bytes(), blank, group.as_bytes()], sid(sub));
+    main.extend_from_slice(b"PING\r\n");
+}
+
+fn sound(msg: &Msg, len: usize, source: Source, start: usize) -> Sound {
+    let span = |range: &Range<usize>| Span {
+        at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
+        len: u32::try_from(range.len()).unwrap_or(u32::MAX),
+    };
+    Sound {
+        source,
+        frame: span(&(0..len)),
+        channel: span(&msg.subject),
+        reply: span(&msg.reply),
+        head: span(&msg.head),
+        data: span(&msg.data),
+    }
+}
+
+impl Live for NatsSession {
+    fn subscribe(&mut self, _now: Now, out: &mut Outbox, sub: SubId, channel: &str, group: &str) {
+        self.ears.used = true;
+        self.ears.subs.push((sub, channel.into(), group.into()));
+        if self.phase == Phase::Up {
+            push_listen(out, sub, channel, group);
+            self.ears.pings.push_back(Ping::Opened(sub));
+        }
+    }
+
+    fn unsubscribe(&mut self, _now: Now, out: &mut Outbox, sub: SubId) {
+        let known = self.ears.subs.len();
+        self.ears.subs.retain(|(other, ..)| *other != sub);
+        if self.phase == Phase::Up && self.ears.subs.len() < known {
+            wire::push_unsub(out.main(), sid(sub));
+            self.ears.ping(out, Ping::Over(sub));
+        } else {
+            self.outputs.push_back(Output::Live(Heard::Over(sub)));
+        }
+    }
+
+    fn encode(&self, draft: &LiveDraft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
+        live_head::encode(draft, self.info.max_payload, into)
+    }
+
+    fn send(&mut self, now: Now, out: &mut Outbox, to: &str, ask: Option<AskId>, message: &[u8], head: u32) {
+        self.ears.used = true;
+        let head = head as usize;
+        match ask {
+            None => {
+                wire::push_pub(out.main(), &[to.as_bytes()], &[], message, head);
+                // Lines without a payload fill a socket as well.
+                let bytes = (message.len() as u64).saturating_add(to.len() as u64).saturating_add(16);
+                let ears = &mut self.ears;
+                ears.unconfirmed = ears.unconfirmed.saturating_add(bytes);
+                ears.fresh = ears.fresh.saturating_add(bytes);
+                ears.fresh_since.get_or_insert(now.mono);
+                if ears.fresh >= limits::CONFIRM_AT {
+                    self.confirm_last(out);
+                }
+            }
+            Some(ask) => {
+                self.name.clear();
+                self.name.extend_from_slice(&[b'.', ASK]);
+                push_base36(&mut self.name, u64::from(ask.0));
+                wire::push_pub(out.main(), &[to.as_bytes()], &[self.inbox.as_bytes(), &self.name], message, head);
+            }
+        }
+    }
+
+    fn confirm(&mut self, out: &mut Outbox) {
+        if self.phase == Phase::Up {
+            self.confirm_last(out);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Every `PING` of the session with what its `PONG` means: a sign of life, that the server has read what was published
+//! before it, or that it knows of a live subscription or has forgotten it.
+
+use crate::base::limits;
+use crate::base::time::Time;
+use crate::link::live::SubId;
+use crate::link::outbox::Outbox;
+use std::collections::VecDeque;
+
+/// Answers to questions of the application come to `<inbox>.Q<n>`.
+pub(super) const ASK: u8 = b'Q';
+
+/// What a `PONG` will mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    /// A sign of life.
+    Probe,
+    /// So many bytes have been read by the server.
+    Confirms(u64),
+    /// The subscription is known.
+    Opened(SubId),
+    /// The subscription is forgotten.
+    Over(SubId),
+}
+
+/// Subscriptions of live messages, and what waits for a `PONG`.
+#[derive(Debug, Default)]
+pub(super) struct Ears {
+    /// Something was sent or listened to: the code for it is there.
+    pub(super) used: bool,
+    pub(super) subs: Vec<(SubId, String, String)>,
+    pub(super) pings: VecDeque<Ping>,
+    pub(super) unconfirmed: u64,
+    /// Published since the last `PING`.
+    pub(super) fresh: u64,
+    pub(super) fresh_since: Option<Time>,
+}
+
+impl Ears {
+    pub(super) fn is_used(&self) -> bool {
+        self.used
+    }
+
+    /// Write a `PING`.
+    pub(super) fn ping(&mut self, out: &mut Outbox, meaning: Ping) {
+        out.main().extend_from_slice(b"PING\r\n");
+        self.pings.push_back(meaning);
+    }
+
+    /// What a `PONG` means.
+    pub(super) fn pong(&mut self) -> Ping {
+        self.pings.pop_front().unwrap_or(Ping::Probe)
+    }
+
+    /// The link is gone, with everything that was on its way.
+    pub(super) fn forget(&mut self) {
+        self.pings.clear();
+        self.fresh = 0;
+        self.fresh_since = None;
+        self.unconfirmed = 0;
+    }
+
+    pub(super) fn unconfirmed(&self) -> u64 {
+        self.unconfirmed
+    }
+
+    /// What was published last is confirmed too, when nothing follows it.
+    pub(super) fn deadline(&self) -> Option<Time> {
+        self.fresh_since.map(|since| since + limits::CONFIRM_AFTER)
+    }
+}

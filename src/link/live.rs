@@ -1,0 +1,95 @@
+//! Live messages and questions as a session sees them: sent to whoever listens now, stored nowhere (semantics.md
+//! section 8).
+//!
+//! Who holds how many of them, and for how long an answer is waited for, is decided above.
+
+use super::outbox::Outbox;
+use super::session::{Source, Span};
+use crate::base::error::Error;
+use crate::base::time::Now;
+
+/// A subscription. Never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubId(pub u32);
+
+/// A question that waits for its answer. Never reused within a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u32);
+
+/// A live message before it is encoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LiveDraft<'a> {
+    /// Application headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// An id for the receiver.
+    pub id: Option<&'a str>,
+    /// A text beside the headers.
+    pub metadata: Option<&'a str>,
+    /// An answer that says what went wrong: the text, and whether the question was carried out all the same.
+    pub error: Option<(&'a str, bool)>,
+    /// The payload.
+    pub data: &'a [u8],
+}
+
+/// What stands beside the application's headers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// The sender's id.
+    pub id: Option<String>,
+    /// The text beside the headers.
+    pub metadata: Option<String>,
+    /// An answer's failure, and whether the question was carried out all the same.
+    pub error: Option<(String, bool)>,
+}
+
+/// Something that came, as positions in the bytes it came with. Invariant: all lie inside `frame`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sound {
+    /// Where the ranges point to.
+    pub source: Source,
+    /// All of its bytes.
+    pub frame: Span,
+    /// The channel it was sent to.
+    pub channel: Span,
+    /// Where an answer goes; empty if none is wanted.
+    pub reply: Span,
+    /// The header block, in the broker's own form.
+    pub head: Span,
+    /// The payload.
+    pub data: Span,
+}
+
+/// What a session has to say of live messages.
+#[derive(Debug)]
+pub enum Heard {
+    /// The broker knows of the subscription; told again on every link.
+    Opened(SubId),
+    /// The broker refuses the subscription.
+    Refused(SubId, Error),
+    /// Nothing comes any more for a subscription that was ended.
+    Over(SubId),
+    /// A message.
+    Message(SubId, Sound),
+    /// An answer.
+    Answer(AskId, Sound),
+    /// Nobody listens who could answer.
+    Nobody(AskId),
+    /// The broker refused what was sent to this channel.
+    Denied(String, Error),
+    /// More of what was sent has been confirmed.
+    Confirmed,
+}
+
+/// The part of a session that carries live messages.
+pub trait Live {
+    /// Listen. While the link is down it is remembered, and on every new link it is said again.
+    fn subscribe(&mut self, now: Now, out: &mut Outbox, sub: SubId, channel: &str, group: &str);
+    /// Listen no longer; [`Heard::Over`] follows what is still on its way.
+    fn unsubscribe(&mut self, now: Now, out: &mut Outbox, sub: SubId);
+    /// Append the message to `into`: head, then payload. Returns the head's length. Checks what the protocol limits.
+    fn encode(&self, draft: &LiveDraft<'_>, into: &mut Vec<u8>) -> Result<u32, Error>;
+    /// Write an encoded message; with `ask`, an answer is wanted.
+    fn send(&mut self, now: Now, out: &mut Outbox, to: &str, ask: Option<AskId>, message: &[u8], head: u32);
+    /// Have everything that was sent confirmed as soon as possible.
+    fn confirm(&mut self, out: &mut Outbox);
+}
