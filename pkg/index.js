@@ -12,6 +12,7 @@ async function load(source) {
 /** Loaded when they are used. Each written out, since bundlers look for this form. */
 const parts = {
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
+  managing: () => new URL('./wasm/stationmaster-managing.wasm', import.meta.url),
   schemas: () => new URL('./wasm/stationmaster-schemas.wasm', import.meta.url),
   timing: () => new URL('./wasm/stationmaster-timing.wasm', import.meta.url),
   inspecting: () => new URL('./wasm/stationmaster-inspecting.wasm', import.meta.url),

@@ -15,9 +15,9 @@ if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&
   exit 0
 fi
 start=$SECONDS
-cargo build --quiet --locked --manifest-path tools/parts/Cargo.toml --target-dir "$TOOLS/cargo"
+cargo build --quiet --locked --manifest-path tools/parts/Cargo.toml --target-dir target/tools
 # --no-gitignore: the one it writes holds "*", and npm would leave the whole folder out of the package.
-RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir target/whole --out-name stationmaster .
+RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir target/whole --out-name stationmaster . 2> >(grep -v 'linking section is present' >&2) # what it warns of is for tools/parts
 node scripts/package.mjs
 touch "$made"
 printf 'build: %d s, %d bytes of wasm\n' $((SECONDS - start)) "$(stat -c %s "$made")"

@@ -25,7 +25,7 @@ const FIRST = 'stationmaster_bg.wasm';
 const cuts = join(root, 'target', 'parts');
 
 await mkdir(cuts, { recursive: true });
-const { status } = spawnSync('parts', [join(root, 'scripts', 'parts.txt'), join(whole, FIRST), cuts], { stdio: 'inherit', env: { ...process.env, RUST_BACKTRACE: '0' } });
+const { status } = spawnSync(join(root, 'target', 'tools', 'debug', 'parts'), [join(root, 'scripts', 'parts.txt'), join(whole, FIRST), join(root, 'target', 'wasm32-unknown-unknown', 'release', 'stationmaster.wasm'), cuts], { stdio: 'inherit', env: { ...process.env, RUST_BACKTRACE: '0' } });
 if (status !== 0) throw new Error('the module could not be cut into parts: see above, and scripts/parts.txt');
 
 const [glue, cut, declarations, cargo, manifest] = await Promise.all([

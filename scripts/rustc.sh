@@ -14,4 +14,5 @@ for flag in "$@"; do
   if [ "$flag" = rlib ]; then unset 'flags[-1]'; else flags+=("$flag"); fi
 done
 library=$("$compiler" --print sysroot)/lib/rustlib/src/rust/library/
-exec "$compiler" "${flags[@]}" -C lto=fat "--remap-path-prefix=$library="
+# Relocations say where data begins and ends: by them it is put into the parts that use it.
+exec "$compiler" "${flags[@]}" -C lto=fat -C link-arg=--emit-relocs "--remap-path-prefix=$library="

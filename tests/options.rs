@@ -51,7 +51,7 @@ fn what_is_lacking_is_a_feature_of_the_typings() {
 #[test]
 fn nonsense_is_refused_in_every_option() {
     let unlike_anything = || Value::List(vec![Value::List(Vec::new())]);
-    let station = options::default_station(Broker::Nats).unwrap();
+    let station = options::default_station();
     assert_eq!(station.partitions, 1);
     let read = |what: &str, name: &str, given: &Value| -> Option<Kind> {
         let error = match what {

@@ -92,7 +92,7 @@ export class Instance {
     const needs = this.glue.parts.needs[name];
     try {
       const wasm = needs === undefined ? undefined : this.glue.attach(name, this.#source(name));
-      const [scripts] = await Promise.all([SCRIPTS[name]?.(), wasm, needs && this.part(needs)]);
+      const [scripts] = await Promise.all([SCRIPTS[name]?.(), wasm, ...(needs ?? []).map((/** @type {string} */ needed) => this.part(needed))]);
       this.scripts[name] = scripts;
     } catch (/** @type {any} */ error) {
       const hint = 'The files of the package lie beside each other and are of one version: is this one served there, with the same content type and under the same security policy as the first?';

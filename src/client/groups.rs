@@ -43,7 +43,7 @@ impl Driver {
             .spec(id)
             .cloned()
             .ok_or_else(|| Error::argument("the consumer has been closed"))?;
-        let station = options::default_station(self.broker())?;
+        let station = options::default_station();
         let since = self.watch_registry(std::slice::from_ref(&spec.station));
         let ops = self.ops()?;
         let facts = ops.station(&spec.station, &station).await?;

@@ -12,6 +12,7 @@
 //! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
 //! One message in: session -> `consumer` -> a row of the turn.
 
+mod binding;
 pub mod call;
 mod check;
 pub mod connection;

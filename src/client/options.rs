@@ -370,9 +370,22 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
     })
 }
 
-/// The options with which a producer or consumer creates a missing station.
-pub fn default_station(broker: Broker) -> Result<StationSpec, Error> {
-    station(&Value::Nothing, broker)
+/// The options with which a producer or consumer creates a missing station: what [`station`] makes of none, without the code
+/// that reads them, which is a part of its own.
+pub fn default_station() -> StationSpec {
+    StationSpec {
+        retention: Retention::Age(604_800),
+        in_memory: false,
+        replicas: 1,
+        window: Millis(120_000),
+        partitions: 1,
+        poison_to_dls: true,
+        schema_failed_to_dls: true,
+        dls_station: String::new(),
+        schema: String::new(),
+        extra: Vec::new(),
+        given: Vec::new(),
+    }
 }
 
 /// What a producer was made with.
@@ -678,7 +691,9 @@ mod tests {
         .unwrap();
         assert_eq!((spec.retention, spec.partitions), (Retention::Messages(5), 3));
         assert_eq!(spec.given, ["retentionType", "retentionValue", "tieredStorageEnabled", "partitionsNumber"]);
-        assert_eq!(default_station(Broker::Nats).unwrap().retention, Retention::Age(604_800));
+        for broker in [Broker::Nats, Broker::Memory] {
+            assert_eq!(station(&Value::Nothing, broker).unwrap(), default_station());
+        }
         assert_eq!(kind(station(&json(r#"{"partitionsNumber":0}"#), Broker::Nats)), Kind::InvalidArgument);
         assert_eq!(kind(station(&json(r#"{"tieredStorageEnabled":true}"#), Broker::Nats)), Kind::NotSupported);
         assert_eq!(kind(station(&json(r#"{"partitionKeys":["a"]}"#), Broker::Nats)), Kind::NotSupported);

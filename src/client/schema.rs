@@ -9,7 +9,7 @@
 //! Knows no type of schema, no engine and no broker. A station without schema costs one comparison.
 
 use super::driver::Driver;
-use super::turn::{Binding, Row, Status};
+use super::turn::{Binding, Row};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Time};
@@ -46,13 +46,13 @@ struct Watched {
 
 /// The schema of a station as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Bound {
+pub(super) struct Bound {
     /// Its name; empty for none.
-    name: String,
+    pub name: String,
     /// `None` with a name: it is enforced, but cannot be had.
-    schema: Option<Schema>,
+    pub schema: Option<Schema>,
     /// Why it cannot.
-    why: String,
+    pub why: String,
 }
 
 /// A reason to read again.
@@ -199,13 +199,7 @@ impl Driver {
             return Ok(Bound::default());
         }
         self.loaded(Part::Schemas).await?;
-        let (schema, why) = match self.ops()?.schema(name).await {
-            Ok(Some(schema)) => (Some(schema), String::new()),
-            Ok(None) => (None, "it is not in the registry any more".into()),
-            Err(error) if matches!(error.kind, Kind::Closed | Kind::Internal) => return Err(error),
-            Err(error) => (None, error.text.to_string()),
-        };
-        Ok(Bound { name: name.into(), schema, why })
+        self.read_schema(name.into()).await
     }
 
     /// Remember what was read, and have the application bind where it differs, or `must` be.
@@ -214,31 +208,8 @@ impl Driver {
         if !changed && !must {
             return Ok(());
         }
-        let name = Some(bound.name.clone()).filter(|name| !name.is_empty());
-        let (ticket, answer) = Exchange(self.clone()).ticket(limits::ENGINE);
-        let Bound { name: bound_name, schema, why } = bound;
-        let binding = Binding { ticket, station: station.into(), name: bound_name, schema, why };
-        self.call(|core, _| core.turn.rows.push(Row::Schema(Box::new(binding))));
-        let answered = answer.await;
-        if changed {
-            self.call(|core, _| core.turn.status(Status::Schema { station: station.into(), schema: name }));
-        }
-        let error = match answered {
-            Ok(_) => return Ok(()),
-            Err(error) if !matches!(error.kind, Kind::Timeout | Kind::SchemaViolation) => return Err(error),
-            Err(error) if error.kind == Kind::SchemaViolation => error,
-            Err(_) => Error::new(Kind::SchemaViolation, "the schema's engine was not loaded in time"),
-        };
-        let error = error
-            .hint("Are the folders shell and schemas served as they are in the package? Try again.")
-            .at(station)
-            .retryable(true);
-        // What runs must not go on unchecked.
-        self.call(|core, now| {
-            let (producers, _, _, mut ctx) = core.parts(now);
-            producers.station_gone(&mut ctx, station, &error);
-        });
-        Err(error)
+        self.loaded(Part::Schemas).await?;
+        self.rebind(station.into(), bound, changed).await
     }
 
     /// The application has bound, or could not and says why.

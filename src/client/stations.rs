@@ -11,7 +11,7 @@ use std::rc::Rc;
 #[inline(never)]
 pub fn ensure(driver: Rc<Driver>, names: Vec<String>) -> Pin<Box<dyn Future<Output = Done<Vec<StationFacts>>>>> {
     Box::pin(async move {
-        let spec = options::default_station(driver.broker())?;
+        let spec = options::default_station();
         let since = driver.watch_registry(&names);
         let mut found = Vec::new();
         for name in &names {

@@ -1,13 +1,14 @@
 //! Writes the parts of a module.
 
-use crate::module::{constant, Module};
+use crate::data::segments;
+use crate::module::Module;
 use crate::plan::{Plan, Table, FIRST};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, FunctionSection,
-    GlobalSection, ImportSection, Instruction, MemorySection, TableSection, TypeSection,
+    CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection,
+    ImportSection, Instruction, MemorySection, TableSection, TypeSection,
 };
 use wasmparser::{ExternalKind, Operator};
 
@@ -111,7 +112,8 @@ impl Reencode for Renumber<'_> {
                 if let Some(slot) = self.plan.gate(self.module, self.part, function_index) {
                     let ty = self.module.type_of(function_index);
                     function.instruction(&Instruction::I32Const(slot as i32));
-                    function.instruction(&Instruction::CallIndirect { type_index: self.type_index(ty)?, table_index: self.table_index(0)? });
+                    function
+                        .instruction(&Instruction::CallIndirect { type_index: self.type_index(ty)?, table_index: self.table_index(0)? });
                     continue;
                 }
             }
@@ -196,7 +198,10 @@ pub struct Naming {
 /// Writes a part. For the first one, `shared` says what it has to export for the others.
 pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &mut Naming, names: &mut Names) -> Result<Written> {
     let imported = module.imports.len() as u32;
-    let own: Vec<u32> = (0..module.functions.len()).filter(|index| plan.place[*index] == part).map(|index| index as u32 + imported).collect();
+    let mut own: Vec<u32> =
+        (0..module.functions.len()).filter(|index| plan.place[*index] == part).map(|index| index as u32 + imported).collect();
+    // Functions of one size are like each other, and compress well side by side.
+    own.sort_by_key(|function| module.own(*function).map_or(0, |function| function.size()));
 
     let mut survey = Survey(module, plan, part, Used::default());
     for function in &own {
@@ -208,7 +213,9 @@ pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &
     // Slots of the table that this part fills: what it has in it, and its gates.
     let at = |function: &u32| function.checked_sub(imported).map_or(FIRST, |index| plan.place[index as usize]);
     let mut slots: Vec<(u32, u32)> = Vec::new();
-    slots.extend(module.slots.iter().enumerate().filter_map(|(slot, function)| function.filter(|f| at(f) == part).map(|f| (slot as u32, f))));
+    slots.extend(
+        module.slots.iter().enumerate().filter_map(|(slot, function)| function.filter(|f| at(f) == part).map(|f| (slot as u32, f))),
+    );
     slots.extend(plan.gates.iter().filter(|(function, _)| at(function) == part).map(|(function, slot)| (*slot, *function)));
     slots.sort_unstable();
 
@@ -342,7 +349,8 @@ pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &
         let table = (table != 0).then_some(table);
         elements.active(table, &ConstExpr::i32_const(run[0].0 as i32), Elements::Functions(functions.into()));
     }
-    let taken: BTreeSet<u32> = own.iter().filter_map(|function| module.own(*function)).flat_map(|function| &function.refs).copied().collect();
+    let taken: BTreeSet<u32> =
+        own.iter().filter_map(|function| module.own(*function)).flat_map(|function| &function.refs).copied().collect();
     if !taken.is_empty() {
         let functions: Vec<u32> = taken.iter().map(|function| numbers.functions[function]).collect();
         elements.declared(Elements::Functions(functions.into()));
@@ -366,22 +374,12 @@ pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &
     if !elements.is_empty() {
         out.section(&elements);
     }
-    if part == FIRST && module.data_count {
-        out.section(&DataCountSection { count: module.data.len() as u32 });
-    }
     out.section(&code);
-    if part == FIRST {
-        let mut data = DataSection::new();
-        for segment in &module.data {
-            match &segment.kind {
-                wasmparser::DataKind::Active { offset_expr, .. } => {
-                    data.active(0, &ConstExpr::i32_const(constant(offset_expr)? as i32), segment.data.iter().copied());
-                }
-                wasmparser::DataKind::Passive => {
-                    data.passive(segment.data.iter().copied());
-                }
-            }
-        }
+    let mut data = DataSection::new();
+    for (at, bytes) in segments(module, &plan.data, part) {
+        data.active(0, &ConstExpr::i32_const(at as i32), bytes);
+    }
+    if !data.is_empty() {
         out.section(&data);
     }
     let bytes = out.finish();

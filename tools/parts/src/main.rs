@@ -1,15 +1,18 @@
 //! Cuts a module into the part that is loaded first and parts that are instantiated later into the same memory and table.
 //!
 //! ```text
-//! parts TABLE MODULE OUT   writes OUT/NAME.wasm for every part and OUT/parts.json with the names that JavaScript uses
-//! parts TABLE MODULE       prints what would be where: function by function
+//! parts TABLE MODULE LINKED OUT   writes OUT/NAME.wasm for every part and OUT/parts.json with the names that JavaScript uses;
+//!                                 LINKED is the module as the linker made it, with its relocations
+//! parts TABLE MODULE              prints what would be where: function by function
 //! ```
 
+mod data;
 mod emit;
 mod module;
 mod plan;
 
 use anyhow::{Context, Result};
+use data::Linked;
 use emit::{Item, Names, Naming};
 use module::Module;
 use plan::{Plan, Table, FIRST};
@@ -20,14 +23,19 @@ use std::path::Path;
 
 fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let [table, module, rest @ ..] = given.as_slice() else { anyhow::bail!("parts TABLE MODULE [OUT]") };
+    let [table, module, rest @ ..] = given.as_slice() else { anyhow::bail!("parts TABLE MODULE [LINKED OUT]") };
     let table = Table::read(&fs::read_to_string(table).with_context(|| table.clone())?)?;
     let bytes = fs::read(module).with_context(|| module.clone())?;
-    let module = Module::read(&bytes)?;
-    let plan = Plan::new(&module, &table)?;
-    match rest.first() {
-        Some(out) => cut(&bytes, &module, &table, &plan, Path::new(out)),
-        None => {
+    let mut module = Module::read(&bytes)?;
+    match rest {
+        [linked, out] => {
+            let linked = Linked::read(&fs::read(linked).with_context(|| linked.clone())?)?;
+            let mut plan = Plan::new(&module, &table, Some(&linked))?;
+            plan.data = data::place(&mut module, &table, &plan, &linked)?;
+            cut(&bytes, &module, &table, &plan, Path::new(out))
+        }
+        _ => {
+            let plan = Plan::new(&module, &table, None)?;
             for (index, function) in module.functions.iter().enumerate() {
                 println!("{}\t{}\t{}", table.parts[plan.place[index]].name, function.size(), function.name);
             }
@@ -64,13 +72,21 @@ fn cut(bytes: &[u8], module: &Module, table: &Table, plan: &Plan, out: &Path) ->
     json.push_str("},\n  \"parts\": [");
     for (part, result) in &written {
         let described = &table.parts[*part];
-        let needs = described.needs.map_or("null".into(), |needs| format!("{:?}", table.parts[needs].name));
+        let needs: Vec<&str> = described.needs.iter().map(|needed| table.parts[*needed].name.as_str()).collect();
         let exports = list(&mut result.exports.iter().map(|(old, new)| (old, new)));
         let comma = if *part == FIRST { "" } else { "," };
-        write!(json, "{comma}\n    {{ \"name\": {:?}, \"needs\": {needs}, \"exports\": {{{exports}}} }}", described.name)?;
+        write!(json, "{comma}\n    {{ \"name\": {:?}, \"needs\": {needs:?}, \"exports\": {{{exports}}} }}", described.name)?;
         fs::write(out.join(format!("{}.wasm", described.name)), &result.bytes)?;
         let gates = plan.gates.keys().filter(|gate| plan.place[**gate as usize - module.imports.len()] == *part).count();
-        println!("{:<12}{:>5} functions{:>9} bytes{:>5} gates", described.name, result.functions, result.bytes.len(), gates);
+        let data: usize = data::segments(module, &plan.data, *part).iter().map(|(_, bytes)| bytes.len()).sum();
+        println!(
+            "{:<12}{:>5} functions{:>9} bytes, {:>6} of data{:>5} gates",
+            described.name,
+            result.functions,
+            result.bytes.len(),
+            data,
+            gates
+        );
     }
     json.push_str("\n  ]\n}\n");
     fs::write(out.join("parts.json"), json)?;

@@ -3,8 +3,8 @@
 use anyhow::{bail, Context, Result};
 use std::collections::{BTreeSet, HashMap};
 use wasmparser::{
-    ConstExpr, Data, ElementItems, ElementKind, ExternalKind, FuncType, FunctionBody, GlobalType, KnownCustom, MemoryType, Name, Operator,
-    Parser, Payload, TableType, TypeRef,
+    ConstExpr, DataKind, ElementItems, ElementKind, ExternalKind, FuncType, FunctionBody, GlobalType, KnownCustom, MemoryType, Name,
+    Operator, Parser, Payload, TableType, TypeRef,
 };
 
 /// A function of the module itself.
@@ -16,6 +16,8 @@ pub struct Function<'a> {
     pub calls: BTreeSet<u32>,
     /// Functions whose reference it takes.
     pub refs: BTreeSet<u32>,
+    /// Numbers in it that could be addresses.
+    pub numbers: BTreeSet<u32>,
 }
 
 impl Function<'_> {
@@ -28,6 +30,13 @@ impl Function<'_> {
 pub struct Import<'a> {
     pub name: &'a str,
     pub ty: u32,
+}
+
+/// Bytes that lie in the memory from the beginning.
+pub struct Segment<'a> {
+    pub at: u32,
+    pub bytes: Vec<u8>,
+    pub name: Option<&'a str>,
 }
 
 pub struct Global<'a> {
@@ -47,8 +56,7 @@ pub struct Module<'a> {
     pub exports: Vec<(&'a str, ExternalKind, u32)>,
     /// What stands in the table of functions, by slot.
     pub slots: Vec<Option<u32>>,
-    pub data: Vec<Data<'a>>,
-    pub data_count: bool,
+    pub data: Vec<Segment<'a>>,
 }
 
 impl<'a> Module<'a> {
@@ -104,20 +112,31 @@ impl<'a> Module<'a> {
                         module.element(element?)?;
                     }
                 }
-                Payload::DataCountSection { .. } => module.data_count = true,
                 Payload::DataSection(section) => {
                     for data in section {
-                        module.data.push(data?);
+                        let data = data?;
+                        let DataKind::Active { memory_index: 0, offset_expr } = &data.kind else { bail!("a passive segment") };
+                        module.data.push(Segment { at: constant(offset_expr)?, bytes: data.data.to_vec(), name: None });
                     }
                 }
                 Payload::CodeSectionEntry(body) => bodies.push(body),
                 Payload::CustomSection(section) => {
                     let KnownCustom::Name(section) = section.as_known() else { continue };
                     for name in section {
-                        let Name::Function(map) = name? else { continue };
-                        for naming in map {
-                            let naming = naming?;
-                            names.insert(naming.index, naming.name);
+                        match name? {
+                            Name::Function(map) => {
+                                for naming in map {
+                                    let naming = naming?;
+                                    names.insert(naming.index, naming.name);
+                                }
+                            }
+                            Name::Data(map) => {
+                                for naming in map {
+                                    let naming = naming?;
+                                    module.data.get_mut(naming.index as usize).context("a segment's name")?.name = Some(naming.name);
+                                }
+                            }
+                            _ => {}
                         }
                     }
                 }
@@ -130,8 +149,8 @@ impl<'a> Module<'a> {
         let imported = module.imports.len() as u32;
         let name = |index: u32| names.get(&index).map(|name| plain(name)).unwrap_or_default();
         for (index, (ty, body)) in kinds.into_iter().zip(bodies).enumerate() {
-            let (calls, refs) = touched(&body)?;
-            module.functions.push(Function { ty, body, name: name(imported + index as u32), calls, refs });
+            let (calls, refs, numbers) = touched(&body)?;
+            module.functions.push(Function { ty, body, name: name(imported + index as u32), calls, refs, numbers });
         }
         Ok(module)
     }
@@ -152,6 +171,21 @@ impl<'a> Module<'a> {
             self.slots[slot] = Some(function?);
         }
         Ok(())
+    }
+
+    /// Bytes of the data.
+    pub fn bytes(&self, at: u32, size: u32) -> Option<&[u8]> {
+        self.data.iter().find_map(|segment| segment.bytes.get(at.checked_sub(segment.at)? as usize..)?.get(..size as usize))
+    }
+
+    /// Write over bytes of the data.
+    pub fn write(&mut self, at: u32, bytes: &[u8]) {
+        for segment in &mut self.data {
+            let place = at.checked_sub(segment.at).and_then(|from| segment.bytes.get_mut(from as usize..)?.get_mut(..bytes.len()));
+            if let Some(place) = place {
+                place.copy_from_slice(bytes);
+            }
+        }
     }
 
     /// The type of a function.
@@ -201,11 +235,16 @@ pub fn constant(expr: &ConstExpr) -> Result<u32> {
     }
 }
 
-fn touched(body: &FunctionBody) -> Result<(BTreeSet<u32>, BTreeSet<u32>)> {
-    let (mut calls, mut refs) = (BTreeSet::new(), BTreeSet::new());
+fn touched(body: &FunctionBody) -> Result<(BTreeSet<u32>, BTreeSet<u32>, BTreeSet<u32>)> {
+    let (mut calls, mut refs, mut numbers) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut reader = body.get_operators_reader().context("a function's body")?;
     while !reader.eof() {
-        match reader.read()? {
+        let operator = reader.read()?;
+        numbers.extend(offset(&operator));
+        match operator {
+            Operator::I32Const { value } => {
+                numbers.insert(value as u32);
+            }
             Operator::Call { function_index } => {
                 calls.insert(function_index);
             }
@@ -213,15 +252,32 @@ fn touched(body: &FunctionBody) -> Result<(BTreeSet<u32>, BTreeSet<u32>)> {
                 refs.insert(function_index);
             }
             Operator::ReturnCall { .. } => bail!("a tail call"),
-            Operator::TableSet { table: 0 } | Operator::TableGrow { table: 0 } | Operator::TableInit { .. } | Operator::MemoryInit { .. } => {
+            Operator::TableSet { table: 0 }
+            | Operator::TableGrow { table: 0 }
+            | Operator::TableInit { .. }
+            | Operator::MemoryInit { .. } => {
                 bail!("the table of functions, or data, is changed by code")
             }
             _ => {}
         }
     }
-    Ok((calls, refs))
+    Ok((calls, refs, numbers))
 }
 
+/// The offset of a load or store.
+fn offset(operator: &Operator) -> Option<u32> {
+    use Operator::*;
+    let memarg = match operator {
+        I32Load { memarg } | I64Load { memarg } | F32Load { memarg } | F64Load { memarg } => memarg,
+        I32Load8S { memarg } | I32Load8U { memarg } | I32Load16S { memarg } | I32Load16U { memarg } => memarg,
+        I64Load8S { memarg } | I64Load8U { memarg } | I64Load16S { memarg } | I64Load16U { memarg } => memarg,
+        I64Load32S { memarg } | I64Load32U { memarg } | I32Store { memarg } | I64Store { memarg } => memarg,
+        F32Store { memarg } | F64Store { memarg } | I32Store8 { memarg } | I32Store16 { memarg } => memarg,
+        I64Store8 { memarg } | I64Store16 { memarg } | I64Store32 { memarg } => memarg,
+        _ => return None,
+    };
+    u32::try_from(memarg.offset).ok()
+}
 
 #[cfg(test)]
 mod tests {

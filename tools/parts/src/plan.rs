@@ -1,5 +1,6 @@
 //! Which function comes in which part.
 
+use crate::data::Linked;
 use crate::module::{Function, Module};
 use anyhow::{bail, Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +16,15 @@ const LEAST: usize = 64;
 /// Functions that are smaller go where they are used, whatever their name, if they are used elsewhere too.
 const SMALL: usize = 160;
 
+/// How often what was moved may move something else; after that only what must move does.
+const ROUNDS: usize = 12;
+
 /// One part, as the table of parts describes it.
 #[derive(Debug, Default)]
 pub struct Part {
     pub name: String,
-    /// A part that is always there before this one.
-    pub needs: Option<usize>,
+    /// Parts that are always there when this one is.
+    pub needs: Vec<usize>,
     /// What stands in the names of its functions.
     patterns: Vec<String>,
     /// What stands in the names of those that are called directly from other parts.
@@ -28,7 +32,7 @@ pub struct Part {
     exports: Vec<String>,
 }
 
-/// The table of parts: `part NAME [needs OTHER]`, and indented below it what belongs to it: a text that stands in the names of
+/// The table of parts: `part NAME [needs OTHER, ...]`, and indented below it what belongs to it: a text that stands in the names of
 /// functions, `export NAME`, or `gate TEXT`. Before all parts, `root TEXT` says what the names of the crate's own functions begin
 /// with, and `keep TEXT` holds functions in the first part. `#` begins a comment.
 pub struct Table {
@@ -55,10 +59,13 @@ impl Table {
                 (false, "part") => {
                     let (name, needs) = match rest.split_once(" needs ") {
                         Some((name, needs)) => {
-                            let needs = table.parts.iter().position(|part| part.name == needs);
-                            (name, Some(needs.with_context(|| format!("line {}: no such part before it", number + 1))?))
+                            let found = needs.split(", ").map(|needed| {
+                                let found = table.parts.iter().position(|part| part.name == needed);
+                                found.with_context(|| format!("line {}: no part {needed} before it", number + 1))
+                            });
+                            (name, found.collect::<Result<_>>()?)
                         }
-                        None => (rest, None),
+                        None => (rest, Vec::new()),
                     };
                     table.parts.push(Part { name: name.into(), needs, ..Part::default() });
                 }
@@ -93,18 +100,13 @@ impl Table {
 
     /// Whether `needed` is there whenever `part` is.
     pub fn is_there(&self, part: usize, needed: usize) -> bool {
-        needed == FIRST || part == needed || self.parts[part].needs.is_some_and(|next| self.is_there(next, needed))
+        needed == FIRST || part == needed || self.parts[part].needs.iter().any(|next| self.is_there(*next, needed))
     }
 
     /// The part that is there whenever one of these is, and comes last.
-    fn common(&self, mut parts: impl Iterator<Item = usize>) -> usize {
-        let first = parts.next().unwrap_or(FIRST);
-        parts.fold(first, |mut common, part| {
-            while !self.is_there(part, common) {
-                common = self.parts[common].needs.unwrap_or(FIRST);
-            }
-            common
-        })
+    pub fn common(&self, parts: &BTreeSet<usize>) -> usize {
+        let there = |common: &usize| !parts.is_empty() && parts.iter().all(|part| self.is_there(*part, *common));
+        (0..self.parts.len()).rev().find(there).unwrap_or(FIRST)
     }
 }
 
@@ -114,10 +116,12 @@ pub struct Plan {
     pub place: Vec<usize>,
     /// Functions that are called from where they may not be yet, and the new slots of the table they are called through.
     pub gates: BTreeMap<u32, u32>,
+    /// Data that does not come with the first part: address, length, part.
+    pub data: Vec<(u32, u32, usize)>,
 }
 
 impl Plan {
-    pub fn new(module: &Module, table: &Table) -> Result<Plan> {
+    pub fn new(module: &Module, table: &Table, linked: Option<&Linked>) -> Result<Plan> {
         let imported = module.imports.len() as u32;
         let count = module.functions.len();
         let mut in_table = vec![0; count];
@@ -134,7 +138,7 @@ impl Plan {
         }
         let calls = |function: &Function, part: Option<usize>| {
             let callees = function.calls.iter().filter_map(|callee| module.own(*callee));
-            part.is_some() && callees.into_iter().any(|callee| table.ours(&callee.name) && table.wanted(&callee.name) == part)
+            part.is_some_and(|part| part != FIRST) && callees.into_iter().any(|callee| table.wanted(&callee.name) == part)
         };
         // What is wanted somewhere by its name; everything else goes where it is used.
         let mut seeds: Vec<Option<usize>> = Vec::with_capacity(count);
@@ -175,23 +179,43 @@ impl Plan {
         }) {
             seeds[small] = if in_table[small] > 0 || exported.contains_key(&small) { Some(FIRST) } else { None };
         }
-        // Who reaches a function that nobody wanted, without passing one that somebody did.
-        let mut users: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); count];
-        for (index, seed) in seeds.iter().enumerate() {
-            let Some(part) = seed else { continue };
-            let mut open = vec![index];
-            while let Some(at) = open.pop() {
-                for callee in module.functions[at].calls.iter().filter_map(|callee| callee.checked_sub(imported)) {
-                    let callee = callee as usize;
-                    if seeds[callee].is_none() && users[callee].insert(*part) {
-                        open.push(callee);
+        let mut place = settled(module, table, &seeds);
+        // What is called by way of objects, such as virtual methods and drops of what is behind a pointer, goes where those who use
+        // the objects can all be. Others may make objects of a part, when that is there; but code that was the same is there once,
+        // under the name of one of those who use it, and then it has to be where all of them are.
+        if let Some(linked) = linked {
+            for _ in 0..ROUNDS {
+                let callers = linked.callers(module, &place)?;
+                let mut changed = false;
+                for (function, (objects, users)) in &callers {
+                    let Some(own) = function.checked_sub(imported).map(|own| own as usize) else { continue };
+                    if exported.contains_key(&own) {
+                        continue;
                     }
+                    let body = &module.functions[own];
+                    let pointed = linked.is_pointed_to(module, *function);
+                    let part = match table.wanted(&body.name).filter(|part| *part != FIRST) {
+                        Some(part) => {
+                            let there = users.iter().all(|user| table.is_there(*user, part));
+                            let alike = *objects > 1 || body.size() < LEAST && !calls(body, Some(part));
+                            match (there && !pointed, alike) {
+                                (true, _) | (_, false) => part,
+                                (false, true) if pointed => FIRST,
+                                (false, true) => table.common(users),
+                            }
+                        }
+                        None if pointed => FIRST,
+                        None => table.common(users),
+                    };
+                    changed |= seeds[own] != Some(part);
+                    seeds[own] = Some(part);
                 }
+                if !changed {
+                    break;
+                }
+                place = settled(module, table, &seeds);
             }
         }
-        let place: Vec<usize> =
-            seeds.iter().zip(&users).map(|(seed, users)| seed.unwrap_or_else(|| table.common(users.iter().copied()))).collect();
-
         let mut gates = BTreeMap::new();
         let mut wrong = Vec::new();
         for (index, function) in module.functions.iter().enumerate() {
@@ -214,7 +238,7 @@ impl Plan {
         for (slot, gate) in gates.values_mut().enumerate() {
             *gate = (module.slots.len() + slot) as u32;
         }
-        Ok(Plan { place, gates })
+        Ok(Plan { place, gates, data: Vec::new() })
     }
 }
 
@@ -223,6 +247,30 @@ impl Plan {
     pub fn gate(&self, module: &Module, part: usize, function: u32) -> Option<u32> {
         let own = (function as usize).checked_sub(module.imports.len())?;
         let place = self.place[own];
-        if place == part || place == FIRST { None } else { self.gates.get(&function).copied() }
+        if place == part || place == FIRST {
+            None
+        } else {
+            self.gates.get(&function).copied()
+        }
     }
+}
+
+/// Where functions come: those that are wanted somewhere there, all others where they are used.
+fn settled(module: &Module, table: &Table, seeds: &[Option<usize>]) -> Vec<usize> {
+    let imported = module.imports.len() as u32;
+    // Who reaches a function that nobody wanted, without passing one that somebody did.
+    let mut users: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); seeds.len()];
+    for (index, seed) in seeds.iter().enumerate() {
+        let Some(part) = seed else { continue };
+        let mut open = vec![index];
+        while let Some(at) = open.pop() {
+            for callee in module.functions[at].calls.iter().filter_map(|callee| callee.checked_sub(imported)) {
+                let callee = callee as usize;
+                if seeds[callee].is_none() && users[callee].insert(*part) {
+                    open.push(callee);
+                }
+            }
+        }
+    }
+    seeds.iter().zip(&users).map(|(seed, users)| seed.unwrap_or_else(|| table.common(users))).collect()
 }

@@ -131,6 +131,7 @@ impl NatsSession {
     }
 
     /// Without its subscription a pull gets nothing any more; the next pull makes a new one.
+    #[inline(never)]
     pub(super) fn unsubscribe(&mut self, id: FeedId, out: &mut Outbox) {
         let epoch = self.next_epoch(id.0 as usize);
         let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
@@ -215,6 +216,7 @@ impl NatsSession {
     }
 
     /// Take back what every feed was asked for.
+    #[inline(never)]
     pub(super) fn withdraw_all(&mut self, now: Now, out: &mut Outbox) {
         let feeds: Vec<_> = self.feeds.iter().map(|(index, _)| FeedId(index as u32)).collect();
         for feed in feeds {
