@@ -65,6 +65,9 @@ pub struct Pulls {
     checking: Option<Time>,
     /// Pulls were given up without the server's word that they are dead: they must not be served any more.
     renew: bool,
+    /// So many subscriptions were given up with pulls, and the server has not said yet that it knows: what it sent before
+    /// still comes, and counts for what is asked for next.
+    settling: u32,
     /// The next message alone is larger than the byte limit: ask for one without a limit.
     oversize: bool,
     /// The group's own limit of a pull, where it has one.
@@ -85,8 +88,10 @@ impl Pulls {
 
     /// Ask for messages. `None` while there is a pause; the ask is kept for its end.
     pub fn ask(&mut self, now: Time, ask: Ask) -> Option<Pull> {
-        if self.pause_until.is_some_and(|until| until > now) || self.checking.is_some() {
+        if self.pause_until.is_some_and(|until| until > now) || self.checking.is_some() || self.settling > 0 {
             self.defer(now, ask);
+            // With the pause's end, or the server's word, whichever comes last.
+            self.pause_until.get_or_insert(now);
             return None;
         }
         Some(self.pull(now, ask))
@@ -253,6 +258,29 @@ impl Pulls {
         }
     }
 
+    /// A subscription was given up, and a sign of life was asked for behind it.
+    pub fn given_up(&mut self) {
+        self.settling = self.settling.saturating_add(1);
+    }
+
+    /// The server knows that a subscription was given up: nothing of its comes any more. What waited for that may be due.
+    pub fn settled(&mut self, now: Time) -> Option<Pull> {
+        self.settling = self.settling.saturating_sub(1);
+        self.resume(now)
+    }
+
+    /// A message came by a subscription that was given up. It is one of those that are asked for next.
+    pub fn stray(&mut self) -> Effect {
+        let Some((ask, _)) = &mut self.deferred else { return Effect::Nothing };
+        ask.messages = ask.messages.saturating_sub(1);
+        if ask.messages > 0 {
+            return Effect::Nothing;
+        }
+        let ends = ask.wait != Wait::Standing;
+        self.deferred = None;
+        if ends { Effect::Over } else { Effect::Room }
+    }
+
     /// The connection is gone, and the pulls with it. What was asked for with an end is over; the rest is asked for
     /// anew by whoever wants it.
     pub fn link_lost(&mut self) {
@@ -261,7 +289,7 @@ impl Pulls {
 
     /// Everything has been taken back.
     pub fn withdraw(&mut self) {
-        self.link_lost();
+        *self = Pulls { last: self.last, most: self.most, settling: self.settling, ..Pulls::default() };
     }
 
     /// When it wants [`Pulls::tick`].
@@ -269,7 +297,7 @@ impl Pulls {
         if self.checking.is_some() {
             return self.checking;
         }
-        let resume = self.deferred.and(self.pause_until);
+        let resume = self.deferred.and(self.pause_until).filter(|_| self.settling == 0);
         let ends = self.open.iter().map(|open| open.over_at + limits::REQUEST).min();
         earliest(earliest(resume, ends), self.silence())
     }
@@ -302,18 +330,20 @@ impl Pulls {
         let before = self.open.len();
         self.open.retain(|open| open.over_at + limits::REQUEST > now);
         let effect = if self.open.len() < before { Effect::Over } else { Effect::Nothing };
-        if self.pause_until.is_some_and(|until| until <= now) {
-            self.pause_until = None;
-            if let Some((mut ask, end)) = self.deferred.take() {
-                if let Wait::For(_) = ask.wait {
-                    ask.wait = Wait::For(end.since(now));
-                }
-                if ask.messages > 0 {
-                    return (Some(self.pull(now, ask)), effect);
-                }
-            }
+        (self.resume(now), effect)
+    }
+
+    /// What was held back, if nothing holds it back any more.
+    fn resume(&mut self, now: Time) -> Option<Pull> {
+        if self.settling > 0 || self.checking.is_some() || self.pause_until.is_none_or(|until| until > now) {
+            return None;
         }
-        (None, effect)
+        self.pause_until = None;
+        let (mut ask, end) = self.deferred.take()?;
+        if let Wait::For(_) = ask.wait {
+            ask.wait = Wait::For(end.since(now));
+        }
+        (ask.messages > 0).then(|| self.pull(now, ask))
     }
 }
 
@@ -361,6 +391,37 @@ mod tests {
         let (again, _) = pulls.tick(Time(42));
         assert_eq!(again.map(|pull| pull.batch), Some(10));
         assert_eq!(pulls.status(Time(43), pull.id, 408, b"", Some(9), 0), Effect::Nothing, "a status of the old pull");
+    }
+
+    #[test]
+    fn what_a_given_up_subscription_still_brings_counts_for_the_next_pull() {
+        let mut pulls = Pulls::default();
+        pulls.ask(Time(0), standing(10)).unwrap();
+        pulls.withdraw();
+        pulls.given_up();
+        assert!(pulls.ask(Time(1), standing(10)).is_none(), "not before the server knows");
+        assert_eq!((pulls.stray(), pulls.stray()), (Effect::Nothing, Effect::Nothing));
+        assert_eq!((pulls.asked(), pulls.deadline()), (8, None));
+        assert_eq!(pulls.settled(Time(5)).map(|pull| pull.batch), Some(8));
+        // All of a fetch came that way.
+        let mut pulls = Pulls::default();
+        pulls.given_up();
+        pulls.given_up();
+        assert!(pulls.ask(Time(0), fetch(1, 500)).is_none());
+        assert_eq!(pulls.stray(), Effect::Over);
+        assert_eq!((pulls.settled(Time(5)), pulls.settled(Time(6)), pulls.asked()), (None, None, 0));
+        assert!(pulls.ask(Time(7), fetch(1, 500)).is_some());
+        // A pause goes on after the server's word.
+        let mut pulls = Pulls::default();
+        let pull = pulls.ask(Time(0), standing(10)).unwrap();
+        pulls.status(Time(2), pull.id, 409, b"Leadership Change", None, 40);
+        pulls.given_up();
+        assert_eq!(pulls.settled(Time(5)), None);
+        assert_eq!(pulls.deadline(), Some(Time(42)));
+        // A lost link owes nothing.
+        pulls.given_up();
+        pulls.link_lost();
+        assert!(pulls.ask(Time(50), standing(1)).is_some());
     }
 
     #[test]

@@ -212,6 +212,7 @@ impl NatsSession {
             Frame::Pong if self.phase == Phase::Greeting => self.up(out),
             Frame::Pong => match self.ears.pong() {
                 Ping::Probe => self.outputs.push_back(Output::Alive),
+                Ping::Settled(sid) => self.feed_settled(now, sid, out),
                 ping => self.answered_ping(ping),
             },
             Frame::Ok => {}

@@ -6,6 +6,7 @@
 use super::super::feed::{Effect, Pull};
 use super::super::token;
 use super::super::wire::{self, Msg};
+use super::pings::Ping;
 use super::{Check, EPOCH_BITS, EPOCH_MASK, NatsSession, Phase, gone};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
@@ -36,8 +37,7 @@ impl NatsSession {
         };
         if let Some(token) = token::parse(part(&msg.reply)) {
             if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
-                // What an older subscription brings is no longer counted as asked for.
-                let effect = if present { feed.pulls.message(now.mono) } else { Effect::Nothing };
+                let effect = if present { feed.pulls.message(now.mono) } else { feed.pulls.stray() };
                 let span = |range: &std::ops::Range<usize>| Span {
                     at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
                     len: u32::try_from(range.len()).unwrap_or(u32::MAX),
@@ -137,7 +137,11 @@ impl NatsSession {
         let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
         feed.subscribed = false;
         if self.phase == Phase::Up {
-            wire::push_unsub(out.main(), sid(id, feed.epoch));
+            let old = sid(id, feed.epoch);
+            wire::push_unsub(out.main(), old);
+            // What is on its way still comes; the answer to this comes behind it.
+            feed.pulls.given_up();
+            self.ears.ping(out, Ping::Settled(old));
         }
         feed.epoch = epoch;
     }
@@ -212,6 +216,16 @@ impl NatsSession {
                 self.push_pull(out, id, pull);
             }
             self.effect(id, effect, out);
+        }
+    }
+
+    /// The server has forgotten a subscription: what waited for that is asked for now.
+    #[inline(never)]
+    pub(super) fn feed_settled(&mut self, now: Now, sid: u32, out: &mut Outbox) {
+        let Some((id, _)) = self.feed_of(sid) else { return };
+        let pull = self.feeds.get_mut(id.0 as usize).and_then(|feed| feed.pulls.settled(now.mono));
+        if let Some(pull) = pull {
+            self.push_pull(out, id, pull);
         }
     }
 

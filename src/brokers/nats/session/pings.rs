@@ -1,5 +1,5 @@
 //! Every `PING` of the session with what its `PONG` means: a sign of life, that the server has read what was published
-//! before it, or that it knows of a live subscription or has forgotten it.
+//! before it, that it knows of a live subscription or has forgotten it, or that it has forgotten one of a feed.
 
 use crate::base::limits;
 use crate::base::time::Time;
@@ -21,6 +21,8 @@ pub(super) enum Ping {
     Opened(SubId),
     /// The subscription is forgotten.
     Over(SubId),
+    /// A feed's subscription, by its number on the wire, is forgotten.
+    Settled(u32),
 }
 
 /// Subscriptions of live messages, and what waits for a `PONG`.
