@@ -37,6 +37,8 @@ const packageStages = [
   { name: 'cluster chromium', budget: 90, command: contract('cluster', '--runtime', 'chromium') },
   { name: 'contract memory node', budget: 20, command: contract('run', '--broker', 'memory', '--runtime', 'node') },
   { name: 'contract memory chromium', budget: 30, command: contract('run', '--broker', 'memory', '--runtime', 'chromium') },
+  { name: 'interop node', budget: 20, command: contract('interop', '--runtime', 'node') },
+  { name: 'interop chromium', budget: 30, command: contract('interop', '--runtime', 'chromium') },
   { name: 'bad servers node', budget: 45, command: contract('garbage', '--runtime', 'node') },
   { name: 'bad servers chromium', budget: 45, command: contract('garbage', '--runtime', 'chromium') },
   { name: 'access node', budget: 30, command: contract('access', '--runtime', 'node') },

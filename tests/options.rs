@@ -4,7 +4,7 @@ use stationmaster::base::error::Kind;
 use stationmaster::base::time::{Now, Time, Wall};
 use stationmaster::base::value::Value;
 use stationmaster::brokers::{self, Kind as Broker};
-use stationmaster::client::options;
+use stationmaster::client::{live_options, options};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -22,6 +22,10 @@ fn the_reader_knows_the_names_of_the_typings() {
         ("interface ConsumerOptions ", options::CONSUMER),
         ("interface ConsumeOptions ", options::CONSUME),
         ("interface FetchOptions ", options::FETCH),
+        ("interface PublishOptions ", live_options::PUBLISH),
+        ("interface RequestOptions ", live_options::REQUEST),
+        ("interface SubscribeOptions ", live_options::SUBSCRIBE),
+        ("interface RespondOptions ", live_options::RESPOND),
     ];
     for (declaration, names) in pairs {
         let read: BTreeSet<String> = names.iter().map(|name| name.to_string()).collect();
@@ -65,13 +69,17 @@ fn nonsense_is_refused_in_every_option() {
                 options::fetch(given, &spec, &[]).err()
             }
             "consume" => options::consume(given, false, &[]).err(),
+            "publish" => live_options::publish(given, false).err(),
+            "request" => live_options::publish(given, true).err(),
+            "subscribe" => live_options::subscribe("a", given, Broker::Nats).err(),
+            "respond" => live_options::respond("a", given, Broker::Nats).err(),
             _ => unreachable!("{name}"),
         };
         error.map(|error| error.kind)
     };
     // Functions and signals never reach Rust as such: the shell keeps them.
     let shells_own = ["credentials", "socket", "resolveAddress", "signal", "logger"];
-    let sets: [(&str, &[&str]); 7] = [
+    let sets: [(&str, &[&str]); 11] = [
         ("connect", options::CONNECT),
         ("station", options::STATION),
         ("producer", options::PRODUCER),
@@ -79,6 +87,10 @@ fn nonsense_is_refused_in_every_option() {
         ("consumer", options::CONSUMER),
         ("fetch", options::FETCH),
         ("consume", options::CONSUME),
+        ("publish", live_options::PUBLISH),
+        ("request", live_options::REQUEST),
+        ("subscribe", live_options::SUBSCRIBE),
+        ("respond", live_options::RESPOND),
     ];
     for (what, names) in sets {
         for name in names.iter().filter(|name| !shells_own.contains(name)) {

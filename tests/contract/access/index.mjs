@@ -2,5 +2,6 @@
 
 import './credentials.mjs';
 import './rights.mjs';
+import './live.mjs';
 
 export { rows } from '../kit/rows.mjs';

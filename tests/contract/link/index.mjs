@@ -5,5 +5,6 @@ import './consumers.mjs';
 import './cluster.mjs';
 import './schemas.mjs';
 import './moving.mjs';
+import './live.mjs';
 
 export { rows } from '../kit/rows.mjs';
