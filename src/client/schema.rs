@@ -26,6 +26,8 @@ pub struct Schemas {
     looks: Vec<Look>,
     /// How often anything was heard.
     count: u32,
+    /// What was heard last of each station and schema that is of interest, and when.
+    latest: Vec<(News, u32)>,
     /// Readings begun.
     readings: u32,
     /// Somebody is looking.
@@ -62,19 +64,34 @@ struct Look {
     news: Option<News>,
     /// The application binds anew, changed or not.
     again: bool,
+    /// What had been heard by then.
+    count: u32,
 }
 
 impl Schemas {
     /// The registry has changed. True if nobody is looking yet.
     pub fn heard(&mut self, news: News) -> bool {
         self.count = self.count.wrapping_add(1);
-        self.stations.iter().any(|watched| watched.is_meant(&news))
-            && self.look(Look { news: Some(news), again: false })
+        // Whom a schema concerns may change with what is being looked at.
+        if !self.busy && !self.stations.iter().any(|watched| watched.is_meant(&news)) {
+            return false;
+        }
+        // What was heard of it before has been overtaken.
+        self.latest.retain(|(other, _)| !other.is_about_the_same(&news));
+        self.latest.push((news.clone(), self.count));
+        self.looks.retain(|look| look.again || !look.news.as_ref().is_some_and(|other| other.is_about_the_same(&news)));
+        self.look(Look { news: Some(news), again: false, count: self.count })
+    }
+
+    /// Something newer than this was heard of the same thing.
+    fn is_overtaken(&self, news: Option<&News>, count: u32) -> bool {
+        let Some(news) = news else { return false };
+        self.latest.iter().any(|(other, heard)| other.is_about_the_same(news) && *heard != count)
     }
 
     /// The link is back: anything may have changed. True if nobody is looking yet.
     pub fn link_up(&mut self) -> bool {
-        !self.stations.is_empty() && self.look(Look { news: None, again: false })
+        !self.stations.is_empty() && self.look(Look { news: None, again: false, count: self.count })
     }
 
     fn look(&mut self, look: Look) -> bool {
@@ -86,6 +103,7 @@ impl Schemas {
     fn next(&mut self) -> Option<(Look, Vec<String>)> {
         if self.looks.is_empty() {
             self.busy = false;
+            self.latest.clear();
             return None;
         }
         let look = self.looks.remove(0);
@@ -182,7 +200,7 @@ impl Driver {
         let done = self.bind_once(facts).await;
         if self.call(|core, _| core.schemas.count) != since {
             // What was heard meanwhile may be newer than what was looked up before.
-            self.look_at(&facts.name, None, false).await?;
+            self.look_at(&facts.name, None, false, since).await?;
         }
         done
     }
@@ -230,7 +248,9 @@ impl Driver {
                 return false;
             }
             watched.asked = Some(now.mono);
-            core.schemas.look(Look { news: Some(News::Station { name: station.into(), schema }), again: true })
+            let news = Some(News::Station { name: station.into(), schema });
+            let count = core.schemas.count;
+            core.schemas.look(Look { news, again: true, count })
         });
         if begins {
             self.look_again();
@@ -244,13 +264,19 @@ impl Driver {
             while let Some((look, stations)) = driver.call(|core, _| core.schemas.next()) {
                 for station in stations {
                     // A station or link that is gone: its producers and consumers hear of it otherwise.
-                    let _ = driver.look_at(&station, look.news.as_ref(), look.again).await;
+                    let _ = driver.look_at(&station, look.news.as_ref(), look.again, look.count).await;
                 }
             }
         });
     }
 
-    async fn look_at(self: &Rc<Self>, station: &str, news: Option<&News>, again: bool) -> Result<(), Error> {
+    async fn look_at(
+        self: &Rc<Self>,
+        station: &str,
+        news: Option<&News>,
+        again: bool,
+        count: u32,
+    ) -> Result<(), Error> {
         let used = self.call(|core, _| core.producers.uses(station) || core.consumers.uses(station));
         if !used {
             return self.forget_station(station);
@@ -261,7 +287,8 @@ impl Driver {
             let reading = self.call(|core, _| core.schemas.begin());
             let Some(facts) = self.ops()?.find(station).await? else { return Ok(()) };
             let bound = self.read_bound(&facts.schema).await?;
-            if bound.agrees(news) || pause > limits::NEWS_LAST {
+            let overtaken = self.call(|core, _| core.schemas.is_overtaken(news, count));
+            if bound.agrees(news) || overtaken || pause > limits::NEWS_LAST {
                 return self.adopt(station, bound, reading, again).await;
             }
             Exchange(self.clone()).pause(pause).await;
@@ -291,21 +318,23 @@ impl Driver {
 
     /// Make a schema, or another version of it. What runs here has it when this ends.
     pub async fn create_schema(self: &Rc<Self>, schema: &Schema) -> Result<(), Error> {
+        let count = self.call(|core, _| core.schemas.count);
         let version = self.ops()?.create_schema(schema).await?;
         let news = News::Schema { name: schema.name.clone(), version };
         for station in self.call(|core, _| core.schemas.of(&schema.name)) {
             // Its news may have been read already, but not carried out.
-            self.look_at(&station, Some(&news), true).await?;
+            self.look_at(&station, Some(&news), true, count).await?;
         }
         Ok(())
     }
 
     /// Enforce a schema on a station, or (`""`) none. What runs here has it when this ends.
     pub async fn enforce(self: &Rc<Self>, station: &str, schema: &str) -> Result<(), Error> {
+        let count = self.call(|core, _| core.schemas.count);
         self.ops()?.enforce(station, schema).await?;
         if self.call(|core, _| core.schemas.find(station).is_some()) {
             let news = News::Station { name: station.into(), schema: schema.into() };
-            self.look_at(station, Some(&news), true).await?;
+            self.look_at(station, Some(&news), true, count).await?;
         }
         Ok(())
     }

@@ -282,6 +282,17 @@ pub enum News {
     },
 }
 
+impl News {
+    /// Of the same schema, or the same station.
+    pub fn is_about_the_same(&self, other: &News) -> bool {
+        match (self, other) {
+            (News::Schema { name, .. }, News::Schema { name: other, .. })
+            | (News::Station { name, .. }, News::Station { name: other, .. }) => name == other,
+            _ => false,
+        }
+    }
+}
+
 /// What a session has to say.
 #[derive(Debug)]
 pub enum Output {

@@ -12,5 +12,6 @@ mod links;
 mod moving;
 mod producing;
 mod recorded;
+mod schemas;
 mod server;
 mod streams;

@@ -72,12 +72,19 @@ async function partless(ctx) {
   await writeFile(join(dir, 'index.html'), html('<script type="module" src="./page-partless.js"></script>'));
   const site = await serve(dir, { csp: true });
   const page = await ctx.context.newPage();
+  // Somebody else's schemas, whose engines the page cannot load.
+  const { connect } = await import(join(dir, 'node_modules', 'stationmaster', 'index.inline.js'));
+  const other = await connect({ broker: 'nats', url: ctx.nats.tcp });
   try {
+    await other.createSchema('partless-avro', 'avro', '"int"');
+    const station = await other.station('partless-avro', { schemaName: 'partless-avro' });
+    await station.produce('7');
+    await other.createSchema('partless-json', 'json', '{"type":"integer"}');
     let report;
     const reported = new Promise((resolve) => { report = resolve; });
     await page.exposeFunction('report', report);
     await page.exposeFunction('serve', async (name, how) => {
-      const pattern = `**/stationmaster-${name}.wasm`;
+      const pattern = name.endsWith('.js') ? `**/${name}` : `**/stationmaster-${name}.wasm`;
       await page.unroute(pattern);
       if (how === 'missing') await page.route(pattern, (route) => route.fulfill({ status: 404, body: 'not here' }));
       if (how === 'strange') await page.route(pattern, (route) => route.fulfill({ status: 200, contentType: 'application/wasm', body: Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 2, 9, 1, 1, 95, 3, 111, 108, 100, 2, 0, 1]) }));
@@ -91,6 +98,7 @@ async function partless(ctx) {
     if (!result.ok) throw new Error(result.error);
     return result;
   } finally {
+    await other.close();
     await page.close();
     await site.close();
   }
