@@ -8,8 +8,8 @@ use stationmaster::base::value::JsonReader;
 use stationmaster::brokers::nats::session::NatsSession;
 use stationmaster::link::outbox::Outbox;
 use stationmaster::link::session::{
-    Arrival, Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, Session, Slot,
-    Source, Verdict, Wait, WaitId,
+    Arrival, Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, News, Output, Place, Request, RouteId, Session,
+    Slot, Source, Verdict, Wait, WaitId,
 };
 
 const INFO: &str = "INFO {\"server_id\":\"S\",\"version\":\"2.15.1\",\"headers\":true,\"max_payload\":1048576,\"jetstream\":true} \r\n";
@@ -574,6 +574,56 @@ fn questions_and_answers() {
 }
 
 // ---- the stage --------------------------------------------------------------------------------------------------
+
+// ---- the registry of schemas ------------------------------------------------------------------------------------
+
+const WATCH: &str = "SUB $KV.stationmaster_schemas.> 0\r\n";
+
+#[test]
+fn the_registry_is_listened_to_once_a_link_and_only_where_somebody_wants_to_know() {
+    let (mut talk, ..) = up();
+    let watch = |talk: &mut Talk| talk.session.watch_registry(&mut talk.out);
+    assert!(!talk.written().contains("$KV"));
+    watch(&mut talk);
+    watch(&mut talk);
+    assert_eq!(talk.written(), WATCH);
+    // A user who may not listen does without.
+    talk.says("-ERR 'Permissions Violation for Subscription to \"$KV.stationmaster_schemas.>\"'\r\n");
+    assert!(talk.told().is_empty(), "the link lives");
+    let now = talk.now;
+    talk.session.handle(now, Input::Closed, &mut talk.out);
+    talk.written();
+    talk.open(&Login::default());
+    talk.says(INFO);
+    assert!(!talk.written().contains("$KV"), "not before the login");
+    talk.says("PONG\r\n");
+    assert_eq!(talk.written(), WATCH);
+}
+
+#[test]
+fn news_of_the_registry_wherever_the_bytes_are_cut() {
+    let said = "MSG $KV.stationmaster_schemas.person 0 _INBOX.Z.1 7\r\n{\"v\":3}\r\n\
+                HMSG $KV.stationmaster_schemas.person 0 31 31\r\nNATS/1.0\r\nKV-Operation: DEL\r\n\r\n\r\n\
+                MSG $KV.stationmaster_schemas._station.a#b 0 6\r\nperson\r\n\
+                MSG $KV.stationmaster_schemas._station.a 0 0\r\n\r\n";
+    let person = |version| News::Schema { name: "person".into(), version };
+    let station = |name: &str, schema: &str| News::Station { name: name.into(), schema: schema.into() };
+    let wanted = vec![person(3), person(0), station("a.b", "person"), station("a", "")];
+    for cut in 0..=said.len() {
+        let (mut talk, ..) = up();
+        talk.session.watch_registry(&mut talk.out);
+        let (first, second) = said.split_at(cut);
+        let mut news = Vec::new();
+        for part in [first, second] {
+            talk.says(part);
+            for output in talk.told() {
+                let Output::Registry(heard) = output else { panic!("{output:?}") };
+                news.push(heard);
+            }
+        }
+        assert_eq!(news, wanted, "cut at {cut}");
+    }
+}
 
 struct Talk {
     session: NatsSession,
