@@ -129,7 +129,8 @@ async function inPage(values, config, hooks) {
     if (config.secure) await page.route(`${SECURE}/**`, async (route) => route.fulfill(await relay(site.url, route.request().url())));
     await page.goto(`${config.secure ? SECURE : site.url}/`);
     const entry = `/package/${entryOf(values.package, ['browser', 'import', 'default'])}`;
-    const chunks = readdirSync(join(values.package, 'shell')).filter((name) => name.endsWith('.js')).map((name) => `/package/shell/${name}`);
+    const folders = ['shell', 'schemas', 'schemas/built'];
+    const chunks = folders.flatMap((folder) => readdirSync(join(values.package, folder)).filter((name) => name.endsWith('.js')).map((name) => `/package/${folder}/${name}`));
     return await page.evaluate(async ({ startAt, config }) => {
       const { start } = await import(startAt);
       const report = (result) => void window.contractReport(result);
