@@ -51,6 +51,12 @@ impl Api {
         self.send(self.request(to, body))
     }
 
+    /// Where a value of a bucket goes: in another domain the server maps what comes by way of that domain's API, since the
+    /// bare subject may be captured by a bucket of its own.
+    pub fn in_domain(&self, subject: String) -> String {
+        if self.prefix == super::API { subject } else { format!("{}.{subject}", self.prefix) }
+    }
+
     /// A question to the API, not put yet.
     pub fn request(&self, to: &str, body: Vec<u8>) -> Request {
         Request { to: format!("{}.{to}", self.prefix), body, head: 0, many: false }

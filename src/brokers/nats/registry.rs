@@ -214,7 +214,8 @@ async fn put(api: &Api, key: &str, expected: Option<u64>, value: &[u8]) -> Resul
     }
     let head = u32::try_from(body.len()).unwrap_or(u32::MAX);
     body.extend_from_slice(value);
-    api.send(Request { to: format!("{SUBJECTS}{key}"), body, head, many: false }).answer().await.map(|_| ())
+    let to = api.in_domain(format!("{SUBJECTS}{key}"));
+    api.send(Request { to, body, head, many: false }).answer().await.map(|_| ())
 }
 
 /// Make the bucket. One that is there already, of whatever history and limits, is used as it is.
