@@ -376,7 +376,8 @@ impl NatsSession {
                 self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
             }
         }
-        if self.outputs.len() == before && self.ears.is_used() {
+        // An acknowledgement is no live message.
+        if self.outputs.len() == before && self.ears.is_used() && !subject.starts_with("$JS.") {
             self.outputs.push_back(Output::Live(Heard::Denied(subject.into(), denied.clone())));
         } else if self.outputs.len() == before {
             self.outputs.push_back(Output::Remark(denied.clone()));

@@ -86,12 +86,36 @@ row('no right to acknowledge: a confirmed ack rejects with permission_denied, an
   await owner.produce(name, 'y');
   const entries = [];
   const connection = await t.connect({ url, ...PAGE, logger: (entry) => { entries.push(entry); } });
+  await connection.subscribe('elsewhere');
   const consumer = await connection.consumer(name, { consumerName: 'g' });
   const [first, second] = await t.collect(consumer, 2, { ack: false });
   await t.rejects(t.within(8000, first.ack({ confirm: true }), 'ack()'), 'permission_denied', { says: '$JS.ACK.' });
   await second.ack();
   await t.until(() => entries.some((entry) => entry.event === 'refused'), 5000, 'an entry');
   t.checkError(entries.find((entry) => entry.event === 'refused').detail.error, 'permission_denied', { says: '$JS.ACK.' });
+});
+
+row('no right to subscribe to a channel: permission_denied with the subject, and the link lives', async (t) => {
+  const { url } = await narrow(t, '{ publish: { allow: [">"] }, subscribe: { allow: ["_INBOX.>", "open.>"] } }');
+  const connection = await t.connect({ url, ...PAGE });
+  await t.rejects(t.within(8000, connection.subscribe('secret.news'), 'subscribe()'), 'permission_denied', { retryable: false, says: 'secret.news' });
+  const heard = await connection.subscribe('open.news');
+  await connection.publish('open.news', 'x');
+  const { value } = await t.within(5000, heard[Symbol.asyncIterator]().next(), 'a message');
+  t.equal(value.text(), 'x', 'text');
+  t.equal(connection.stats().reconnects, 0, 'reconnects');
+});
+
+row('no right to publish to a channel: a request rejects with permission_denied, a publish is told by status() and the logger', async (t) => {
+  const { url } = await narrow(t, '{ publish: { deny: ["secret.>"] }, subscribe: { allow: [">"] } }');
+  const entries = [];
+  const connection = await t.connect({ url, ...PAGE, logger: (entry) => { entries.push(entry); } });
+  await t.rejects(t.within(8000, connection.request('secret.question', 'x', { timeoutMs: 6000 }), 'request()'), 'permission_denied', { retryable: false, says: 'secret.question' });
+  await t.outcome(connection.publish('secret.news', 'x'));
+  const refused = () => entries.find((entry) => entry.event === 'produce_failed' && entry.detail.error.message.includes('secret.news'));
+  await t.until(refused, 5000, 'an entry');
+  t.checkError(refused().detail.error, 'permission_denied');
+  t.equal(connection.isConnected(), true, 'isConnected()');
 });
 
 row('domain: the own one, by its name', async (t) => {
