@@ -6,6 +6,7 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * `control` has, for rows:
  * - api(subject, body): one question to the JetStream API; its answer, errors included
  * - publish(subject, text, headers): a message into a stream, by @nats-io/jetstream; its receipt
+ * - term(stream, group, reason): the group's next message, given up by @nats-io/jetstream; its text
  * - read(stream, count): so many messages as @nats-io/jetstream reads them, from the first on
  * @param {string} url
  */
@@ -25,6 +26,13 @@ export function jetstream(url) {
       for (const [name, value] of Object.entries(given)) list.set(name, value);
       const { stream, seq, duplicate } = await (await client()).publish(subject, text, { headers: list });
       return { stream, seq, duplicate };
+    },
+    async term(stream, group, reason) {
+      const consumer = await (await client()).consumers.get(stream, group);
+      const message = await consumer.next({ expires: 2000 });
+      message?.term(reason);
+      await (await connection()).flush();
+      return message?.string();
     },
     async read(stream, count) {
       const consumer = await (await client()).consumers.get(stream);

@@ -438,3 +438,95 @@ row('dlsStation: a message that dies there again tells its last death', { needs:
   t.deepEqual(place(letter), { reason: 'rejected', detail: 'second', group: 'second', station: other.name, partition: 1, sequence: 1 }, 'the letter');
   t.deepEqual({ ...letter.headers }, { kind: 'k' }, 'headers');
 });
+
+// ---- on the wire ----------------------------------------------------------------------------------------------------
+
+const wire = { needs, brokers: ['nats'] };
+
+row('a client that dies between the copy and its last word leaves one letter, and one copy', { ...wire, needs: also, waits: true }, async (t) => {
+  const dlsStation = t.name('dls');
+  const { connection, station } = await t.setup({ dlsStation });
+  await station.produce('poison');
+  const socket = (url) => {
+    const made = new WebSocket(url);
+    const send = made.send.bind(made);
+    made.send = (bytes) => {
+      if (new TextDecoder('latin1').decode(bytes).includes('+TERM')) made.close();
+      else send(bytes);
+    };
+    return made;
+  };
+  const gone = await t.connect({ socket, reconnect: false });
+  const doomed = await gone.consumer(station.name, { consumerName: 'c', maxMsgDeliveries: 1, maxAckTimeMs: 1200 });
+  const [message] = await t.collect(doomed, 1, { ack: false });
+  const given = t.outcome(message.nack());
+  await t.within(8000, gone.closed, 'the end of the client');
+  t.ok((await given).error, 'the message was given up, as far as that client knows');
+  t.deepEqual(t.texts(await letters(station)), ['poison'], 'letters before');
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  await t.nothing(consumer, 3000);
+  await t.until(async () => (await connection.consumer(station.name, { consumerName: 'c' })).position().then((at) => at === 1n), 5000, 'the group is done with it');
+  t.deepEqual((await letters(station)).map((letter) => `${letter.reason} ${letter.text()}`), ['deliveries poison'], 'letters');
+  const other = await connection.station(dlsStation);
+  t.deepEqual(t.texts(await t.collect(other, 1)), ['poison'], 'copies');
+  await t.nothing(other, 300);
+});
+
+row('dead letters can be read by others, under the names of the station', wire, async (t) => {
+  const { station, consumer } = await setup(t, {}, {}, 1, { headers: { kind: 'k' }, msgId: 'mine' });
+  await kill(t, consumer, 1, 'größer');
+  const [message] = await t.control('read', `${station.name}$dls`, 1);
+  t.deepEqual(message, {
+    subject: `stations.${station.name}.dls`, seq: 1, text: 'm0',
+    headers: {
+      'Nats-Msg-Id': `dl:${station.name}:1:c`, 'X-Dead-Reason': 'gr%C3%B6%C3%9Fer', 'X-Dead-Station': station.name, 'X-Dead-Partition': '1', 'X-Dead-Sequence': '1', 'X-Dead-Group': 'c',
+      'X-Dead-Deliveries': '1', kind: 'k',
+    },
+  }, 'what they read');
+  const { config } = await t.control('api', `STREAM.INFO.${station.name}$dls`);
+  t.deepEqual([config.retention, config.max_age, config.allow_direct, config.metadata['stationmaster.dls_of']], ['limits', 604_800e9, true, station.name], 'the stream');
+});
+
+row('what others put among the dead is a letter, without a group', wire, async (t) => {
+  const { station, consumer } = await setup(t);
+  await kill(t, consumer);
+  await t.control('publish', `stations.${station.name}.dls`, 'theirs', { 'X-Dead-Reason': 'by hand', other: 'o' });
+  const [, letter] = await letters(station);
+  t.deepEqual({ ...place(letter), text: letter.text(), headers: { ...letter.headers } }, {
+    reason: 'rejected', detail: 'by hand', group: undefined, station: station.name, partition: 0, sequence: 0, text: 'theirs', headers: { other: 'o' },
+  }, 'the letter');
+  t.equal((await letter.resend()).sequence, 2, 'sequence');
+  t.deepEqual(t.texts(await t.collect(consumer, 1)), ['theirs'], 'what comes');
+});
+
+row('a message that others give up is dead for the group, and leaves no letter', wire, async (t) => {
+  const { station, consumer } = await setup(t, {}, {}, 2);
+  t.equal(await t.control('term', station.name, 'c', 'theirs'), 'm0', 'what they gave up');
+  t.deepEqual(t.texts(await t.collect(consumer, 1)), ['m1'], 'the next message');
+  t.deepEqual(await letters(station), [], 'letters');
+});
+
+row('a stream in the way of the dead: the message is not given up', { ...wire, waits: true }, async (t) => {
+  const { station, consumer } = await setup(t, {}, { maxAckTimeMs: 900 });
+  const name = `${station.name}$dls`;
+  await t.control('api', `STREAM.CREATE.${name}`, { name, subjects: [`elsewhere.${station.name}`] });
+  t.ending(() => t.control('api', `STREAM.DELETE.${name}`));
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await t.rejects(() => message.deadLetter('no'), 'already_exists', { says: name });
+  const [again] = await t.collect(consumer, 1);
+  t.deepEqual([again.text(), again.deliveries], ['m0', 2], 'what comes again');
+});
+
+row('a group of others with a limit of its own: what is given back on its last delivery dies', wire, async (t) => {
+  const { station } = await t.setup();
+  await station.produce('poison');
+  const config = { durable_name: 'theirs', name: 'theirs', ack_policy: 'explicit', deliver_policy: 'all', max_deliver: 2 };
+  await t.control('api', `CONSUMER.CREATE.${station.name}.theirs`, { stream_name: station.name, config, action: 'create' });
+  const consumer = await station.consumer({ consumerGroup: 'theirs' });
+  for (const deliveries of [1, 2]) {
+    const [message] = await t.collect(consumer, 1, { ack: false });
+    t.equal(message.deliveries, deliveries, 'deliveries');
+    await message.nack();
+  }
+  t.deepEqual((await letters(station)).map(place).map(({ reason, group }) => `${reason} ${group}`), ['deliveries theirs'], 'letters');
+});
