@@ -404,3 +404,23 @@ export async function frames_are_recorded_while_switched_on({ page, problems, se
   assert.equal(await text(page, '#frames-note'), before, 'recorded while switched off');
   quiet(problems);
 }
+
+export async function a_question_is_answered_in_the_other_half_of_the_view({ page, problems, server }) {
+  await startMemory(page, server);
+  await page.click('#tab-requests');
+  await page.click('#ask');
+  await shows(page, '#ask-log li', /desk\.departures: timeout/);
+  await page.click('#respond');
+  await shows(page, '#respond', /Stop responding/);
+  await page.click('#ask');
+  await shows(page, '#respond-log li', /IC 604/);
+  await shows(page, '#ask-log li:first-child pre', /"platform": 3, "asked": \{ "train": "IC 604" \}/);
+  await page.locator('#respond-form [name=fails]').check();
+  await page.click('#ask');
+  await shows(page, '#ask-log li:first-child', /desk\.departures failed/);
+  await page.click('#tab-code');
+  await shows(page, '#code', /connection\.respond\(\n\s*'desk\.\*'/);
+  await page.click('#respond');
+  await shows(page, '#respond', /^Respond/);
+  quiet(problems);
+}
