@@ -49,6 +49,7 @@ const packageStages = [
   { name: 'demo', budget: 30, command: node('scripts/demo.mjs'), env: { CI: '1' }, count: countDemo },
   { name: 'schemas node', budget: 15, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'node') },
   { name: 'schemas chromium', budget: 20, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'chromium') },
+  { name: 'stand-in of memphis', budget: 30, command: node('tests/stand-in/memphis/check.mjs') },
   { name: 'size', budget: 10, command: node('scripts/size.mjs', '--growth') },
 ];
 /** Two cores: one lane compiles, this many of the others mostly wait for servers and clocks. */
