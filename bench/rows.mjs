@@ -1,7 +1,8 @@
 // What is measured and what must come out. Knows nothing of sockets, runtimes or how a client is called.
 //
 // `peer` and `raw` are the least ratio ours/peer and ours/raw; a runtime named in `in` has its own figure. A row without a target is
-// printed for the comparison only. `part`: the row takes that part of the messages; `without`: who sits it out.
+// printed for the comparison only. `part`: the row takes that part of the messages; `without`: who sits it out; `live`: nothing is
+// stored.
 
 /** Bytes of one message. */
 export const PAYLOAD = 128;
@@ -76,6 +77,30 @@ export const rows = [
     // A round trip each: the socket alone says nothing that the other rows do not, and takes a minute a runtime.
     without: ['raw'],
     part: 5,
+  },
+  {
+    id: 'publish',
+    title: 'publish without receipt',
+    live: true,
+    run: (session, count) => session.publishAll(count),
+    target: { peer: 4, raw: 0.8 },
+  },
+  {
+    id: 'request-1',
+    title: 'request and answer, one by one (a fifth of the messages)',
+    live: true,
+    run: (session, count) => session.requests(count, 1),
+    target: { peer: 1 },
+    without: ['raw'],
+    part: 5,
+  },
+  {
+    id: 'request-100',
+    title: 'request and answer, 100 outstanding',
+    live: true,
+    run: (session, count) => session.requests(count, 100),
+    target: { peer: 1 },
+    without: ['raw'],
   },
 ];
 

@@ -52,7 +52,7 @@ export async function runSuite(plan, report) {
 async function cell({ url, modules, admin, row, who, stream, count }) {
   const session = await contestants[who].open({ url, stream, admin, modules, count });
   try {
-    await session.createStream();
+    if (!row.live) await session.createStream();
     if (row.group !== undefined) {
       await prefill(url, admin, stream, count);
       await session.createGroup(row.group);
@@ -77,6 +77,8 @@ async function prefill(url, admin, stream, count) {
 
 /** A figure counts only if the server agrees that the work was done. */
 async function check(admin, row, stream, count) {
+  // What is stored nowhere ends with a round trip instead: the server has read all of it by then.
+  if (row.live) return;
   const stored = await admin.stored(stream);
   if (stored !== count) throw new Error(`${subjectOf(stream)} holds ${stored} messages, not ${count}`);
   if (row.group !== 'explicit') return;

@@ -78,6 +78,25 @@ export async function open({ url, stream, modules, count = 0 }) {
       await link.ping();
     },
 
+    async publishAll(total) {
+      const channel = `${stream}.live`;
+      // What is needed is loaded by the first call.
+      await link.publish(channel, payload);
+      for (let i = 1; i < total; i += 1) link.publish(channel, payload);
+      await link.ping();
+    },
+
+    async requests(total, width) {
+      const channel = `${stream}.ask`;
+      const worker = await connect({ broker: 'nats', url, name: 'bench' });
+      await worker.respond(channel, (request) => request.data, { concurrency: width });
+      await lanes(total, width, async () => {
+        const reply = await link.request(channel, payload);
+        if (reply.data.length !== PAYLOAD) throw new Error('an answer came with another length');
+      });
+      await worker.close();
+    },
+
     close: () => link.close(),
   };
 }

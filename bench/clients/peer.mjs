@@ -69,6 +69,24 @@ export async function open({ url, stream, admin, modules }) {
       await link.flush();
     },
 
+    async publishAll(count) {
+      const channel = `${stream}.live`;
+      for (let i = 0; i < count; i += 1) link.publish(channel, payload);
+      await link.flush();
+    },
+
+    async requests(count, width) {
+      const channel = `${stream}.ask`;
+      const worker = await wsconnect({ servers: url });
+      worker.subscribe(channel, { callback: (_, request) => request.respond(request.data) });
+      await worker.flush();
+      await lanes(count, width, async () => {
+        const reply = await link.request(channel, payload, { timeout: 5000 });
+        if (reply.data.length !== PAYLOAD) throw new Error('an answer came with another length');
+      });
+      await worker.close();
+    },
+
     close: () => link.close(),
   };
 }

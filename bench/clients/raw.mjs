@@ -141,6 +141,15 @@ export async function open({ url, stream, admin, size = PAYLOAD }) {
       await wire.roundTrip();
     },
 
+    async publishAll(count) {
+      const line = bytes(`PUB ${stream}.live ${size}\r\n${'x'.repeat(size)}\r\n`);
+      const most = Math.floor(SEND / line.length);
+      const full = new Uint8Array(most * line.length);
+      for (let i = 0; i < most; i += 1) full.set(line, i * line.length);
+      for (let written = 0; written < count; written += most) wire.send(full.subarray(0, Math.min(most, count - written) * line.length));
+      await wire.roundTrip();
+    },
+
     async close() {
       wire.close();
     },
