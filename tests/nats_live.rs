@@ -150,8 +150,12 @@ impl Talk {
     }
 
     fn open(&mut self) {
-        let input =
-            Input::Opened { login: &Login::default(), encryption: Encryption::Settled, took: Millis(1), random: [7; 8] };
+        let input = Input::Opened {
+            login: &Login::default(),
+            encryption: Encryption::Settled,
+            took: Millis(1),
+            random: [7; 8],
+        };
         self.session.handle(self.now, input, &mut self.out);
         self.says(&format!("{INFO}PONG\r\n"));
     }

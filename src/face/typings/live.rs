@@ -3,11 +3,15 @@
 pub const TEXT: &str = r#"
 // ---- live messages, questions and answers ---------------------------------------------------------------------
 
-/** How a live message is sent. */
+/**
+ * How a live message is sent. `publish` resolves when the message is in the socket's hands; while the link is down it waits for it.
+ * Whoever awaits it is held up while more than 1 MiB is unconfirmed; beyond `maxPendingBytes` it rejects with `queue_full`. What the
+ * broker refuses afterwards shows in `status()` as `produce_failed` with the channel as its station.
+ */
 export interface PublishOptions {
   /** Short texts beside the payload, by the rules of `ProduceOptions.headers`. */
   headers?: Record<string, string> | undefined;
-  /** kubemq: any text, beside the headers. */
+  /** Any text, beside the headers. NATS: the header X-Metadata, with control characters and "%" as %XX. */
   metadata?: string | undefined;
   /** An id the receiver sees. Nothing is recognised as a repeat by it. */
   id?: string | undefined;
@@ -19,7 +23,7 @@ export interface PublishOptions {
 export interface SubscribeOptions {
   /** Members of one group share the messages: each goes to one of them. Default: `""`, everybody gets all. */
   group?: string | undefined;
-  /** How many messages may wait for the application. */
+  /** How many messages may wait for the application, and never more than 64 MiB of them. Default: 16384. */
   prefetchMessages?: number | undefined;
   /** What happens when more would wait: lose the oldest, lose the newest, or end with `slow_consumer`. Default: `"drop_oldest"`. */
   overflow?: "drop_oldest" | "drop_newest" | "error" | undefined;
@@ -37,7 +41,7 @@ export interface LiveMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** The sender's id for it. */
   readonly id?: string;
-  /** kubemq: the text beside the headers. */
+  /** The text beside the headers. */
   readonly metadata?: string;
   /** The payload as text. */
   text(): string;
@@ -47,7 +51,10 @@ export interface LiveMessage {
   copy(): Uint8Array;
 }
 
-/** An open ear. Iterate it, read its stream, or give `subscribe` a handler. It is restored after a lost link; what was sent meanwhile is lost. */
+/**
+ * An open ear. Iterate it, read its stream, or give `subscribe` a handler, which is called with one message at a time. Leaving the loop, or
+ * a handler that throws, ends it. It is restored after a lost link; what was sent meanwhile is lost.
+ */
 export interface Subscription extends AsyncIterable<LiveMessage> {
   /** What it listens to, with its wildcards. */
   readonly channel: string;
@@ -55,7 +62,7 @@ export interface Subscription extends AsyncIterable<LiveMessage> {
   readonly dropped: number;
   /** The messages as a stream; cancelling it ends the subscription. */
   readonly readable: ReadableStream<LiveMessage>;
-  /** Tells that it has ended: `undefined` after stop or close, else the error. Never rejects. */
+  /** Tells that it has ended: `undefined` after stop or close, else the error, or what the handler threw. Never rejects. */
   readonly closed: Promise<unknown>;
   /** Listens no longer. */
   stop(): Promise<void>;
@@ -81,7 +88,7 @@ export interface Reply {
   readonly data: Uint8Array<ArrayBuffer>;
   /** What the responder sent along. */
   readonly headers: Readonly<Record<string, string>>;
-  /** kubemq: the text beside the headers. */
+  /** The text beside the headers. */
   readonly metadata?: string;
   /** `false` if the responder failed; `error` then says how. */
   readonly executed: boolean;
@@ -117,7 +124,7 @@ export interface RespondOptions {
   group?: string | undefined;
   /** kubemq: which kind to answer. */
   kind?: "command" | "query" | undefined;
-  /** How many handlers may run at once. */
+  /** How many handlers may run at once. Default: 1. */
   concurrency?: number | undefined;
   /** Ends it, as `stop()` does. */
   signal?: AbortSignal | undefined;
@@ -129,7 +136,7 @@ export interface Responder {
   readonly channel: string;
   /** Tells that it has ended: `undefined` after stop or close, else the error. Never rejects. */
   readonly closed: Promise<unknown>;
-  /** Answers no longer. */
+  /** Takes no new questions; those that have come are still answered, and `closed` tells when. */
   stop(): Promise<void>;
   /** Same as `stop()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
