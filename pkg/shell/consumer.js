@@ -44,6 +44,8 @@ export class Consumer {
     this._autoAck = autoAck;
     /** What its messages are decoded by, if the station has a schema. @type {import('./schema.js').Bound | undefined} */
     this._schema = undefined;
+    /** The application's predicate, if it has one. @type {import('./judge.js').Judge | undefined} */
+    this._judge = undefined;
     this.station = station;
     this.name = name;
     this.group = group;
@@ -66,6 +68,7 @@ export class Consumer {
   _arrived(number, message) {
     this.#held.push(message);
     this.#numbers.push(number);
+    if (this._judge !== undefined) this._judge.add(number, message);
   }
 
   /**

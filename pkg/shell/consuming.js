@@ -1,6 +1,7 @@
 // A connection's consumers: made, kept behind fetch and consume, and given what the table of a turn has for them.
 
 import { Consumer } from './consumer.js';
+import { Judge } from './judge.js';
 import { Message } from './message.js';
 
 /** @import { Connection } from './connection.js' */
@@ -55,6 +56,8 @@ export class Consuming {
     const [name, group, auto] = connection._do((engine) => engine.text()).split('\n');
     connection._calls.scratch.forget();
     const consumer = new Consumer(connection, this, id, station, name, group, auto === '1');
+    const predicate = options?.filter?.predicate;
+    if (predicate !== undefined) consumer._judge = new Judge(consumer, predicate);
     this.#consumers.set(id, consumer);
     return consumer;
   }

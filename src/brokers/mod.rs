@@ -43,11 +43,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk};
 
-/// What no broker offers yet, though it could: a feature leaves this list when it works on all of them. What a broker
-/// cannot do at all stands in its own folder.
-const LATER: &[&str] = &["filters"];
-const WHY_LATER: &str = "it comes with a later version of this package";
-
 /// The brokers of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -117,20 +112,13 @@ impl Kind {
 
     /// What of the contract is not offered by this broker, as this server of it is, and why.
     pub fn lacks(self, server: &ServerFacts) -> Vec<Lack> {
-        let mut lacks: Vec<Lack> = LATER.iter().map(|feature| Lack { feature, why: WHY_LATER }).collect();
-        let own = match self {
+        match self {
             #[cfg(feature = "memory")]
             Kind::Memory => memory::LACKS.to_vec(),
             #[cfg(feature = "nats")]
             Kind::Nats => nats::lacks(server),
             _ => Vec::new(),
-        };
-        for lack in own {
-            if lacks.iter().all(|known| known.feature != lack.feature) {
-                lacks.push(lack);
-            }
         }
-        lacks
     }
 
     /// Cut a piece of what went over the link into frames, secrets masked. `carry` is the beginning of the first one.

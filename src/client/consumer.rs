@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::dying::{Deaths, Dying};
+use super::filter::{self, Filter};
 use super::member::{Consumer, Feed, Fetch, Held, Mode, Stage, recycle};
 use super::turn::{ConsumerId, Delivered, MsgId, OpId, Row};
 use crate::base::error::{Error, Kind};
@@ -30,6 +31,8 @@ pub struct Spec {
     pub wait: Millis,
     /// Pause between empty calls of the handler, beyond `wait`.
     pub pull_interval: Millis,
+    /// Which messages it wants, if not all.
+    pub filter: Option<Filter>,
 }
 
 /// Which partitions are meant.
@@ -168,7 +171,7 @@ impl Consumers {
         self.consumers.is_empty()
     }
 
-    fn get(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+    pub(super) fn get(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
         self.consumers.get_mut(id.0 as usize)?.as_mut()
     }
 
@@ -243,7 +246,7 @@ impl Consumers {
         let mut feeds = Vec::new();
         for spec in &facts.feeds {
             let id = ctx.session.open_feed(ctx.now, ctx.out, spec);
-            feeds.push(Feed { id, partition: spec.place.partition, held: 0, over: false, acked: 0 });
+            feeds.push(Feed { id, partition: spec.place.partition, held: 0, over: false, acked: 0, passed: false });
         }
         for op in std::mem::take(&mut consumer.opened) {
             ctx.turn.end(op, Ok(()));
@@ -314,6 +317,11 @@ impl Consumers {
         let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let auto = consumer.spec.group.auto_ack;
         let most = consumer.spec.group.max_deliveries;
+        if let Some(filter) = &consumer.spec.filter
+            && !filter.passes(ctx.session.header(slice(arrival.head), filter::HEADER))
+        {
+            return self.pass_over(ctx, id, index, arrival.feed, slice(arrival.token), arrival.sequence);
+        }
         if !auto {
             let token = slice(arrival.token);
             if !consumer.broker_buries && redelivery::arriving(arrival.deliveries, most) == Arriving::Bury {
@@ -348,8 +356,11 @@ impl Consumers {
         let ack_time = consumer.spec.group.ack_time;
         let beat = ctx.now.mono + redelivery::keep_alive_after(ack_time);
         let size = u64::from(arrival.frame.len);
+        let judged = !consumer.spec.filter.as_ref().is_some_and(|filter| filter.judged);
         consumer.held.push_back(Held {
             id: msg,
+            judged,
+            sequence: arrival.sequence,
             feed: index,
             bytes: size,
             token,
@@ -384,6 +395,13 @@ impl Consumers {
             stamp: arrival.stamp,
             deliveries: arrival.deliveries,
         }));
+        if self.touched.last() != Some(&id) {
+            self.touched.push(id);
+        }
+    }
+
+    /// Something of a consumer has changed: it is served at the end of the turn.
+    pub(super) fn touch(&mut self, id: ConsumerId) {
         if self.touched.last() != Some(&id) {
             self.touched.push(id);
         }
@@ -531,7 +549,8 @@ impl Consumers {
         consumer.taken = ctx.now.mono;
         let woken = std::mem::take(&mut consumer.dormant);
         consumer.expire(ctx, id, &mut self.spare);
-        let taken = consumer.hand_over(0, &mut self.spare, &mut self.received);
+        let ready = consumer.has_ready();
+        let taken = ready.then(|| consumer.hand_over(0, &mut self.spare, &mut self.received)).flatten();
         if taken.is_none() {
             consumer.mode = Mode::Iterating { waiting: true };
             // Nothing more to take. While more is on its way, acks wait for it: a send a chunk is what a page pays for.
@@ -705,7 +724,7 @@ impl Consumers {
     }
 
     /// Hand over what somebody waits for, and ask for more.
-    fn serve(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
+    pub(super) fn serve(&mut self, ctx: &mut Context<'_>, id: ConsumerId) {
         let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         if !matches!(consumer.stage, Stage::Open) {
             return;
@@ -714,7 +733,7 @@ impl Consumers {
             Mode::Idle => consumer.serve_fetches(ctx, id, &mut self.spare, &mut self.received),
             Mode::Iterating { waiting } => {
                 consumer.expire(ctx, id, &mut self.spare);
-                if waiting && !consumer.held.is_empty() {
+                if waiting && consumer.has_ready() {
                     consumer.mode = Mode::Iterating { waiting: false };
                     ctx.turn.rows.push(Row::Ready(id));
                 }
@@ -722,9 +741,9 @@ impl Consumers {
             }
             Mode::Handling { busy, idle_until } => {
                 consumer.expire(ctx, id, &mut self.spare);
-                if !busy && !consumer.held.is_empty() {
+                if !busy && consumer.has_ready() {
                     let mut ids = Vec::new();
-                    while (ids.len() as u32) < consumer.spec.batch {
+                    while (ids.len() as u32) < consumer.spec.batch && consumer.has_ready() {
                         let Some(msg) = consumer.hand_over(0, &mut self.spare, &mut self.received) else { break };
                         ids.push(msg);
                     }

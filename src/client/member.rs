@@ -33,6 +33,8 @@ pub(super) struct Feed {
     pub(super) over: bool,
     /// Highest sequence acked.
     pub(super) acked: u64,
+    /// Its last ask brought messages that did not fit: that it has ended does not mean that nothing is left.
+    pub(super) passed: bool,
 }
 
 /// A message that has come and has not been handed over.
@@ -47,6 +49,9 @@ pub(super) struct Held {
     pub(super) beat: Time,
     /// When its ack time is over.
     pub(super) deadline: Time,
+    /// The application's predicate has let it pass, or there is none.
+    pub(super) judged: bool,
+    pub(super) sequence: u64,
 }
 
 /// What is going on.
@@ -113,6 +118,11 @@ impl Consumer {
         }
         let numbers: Vec<_> = self.feeds.iter().map(|feed| feed.partition).collect();
         Consumer::in_scope(scope, &numbers)
+    }
+
+    /// The next message may be handed over.
+    pub(super) fn has_ready(&self) -> bool {
+        self.held.front().is_some_and(|held| held.judged)
     }
 
     /// Take one held message out, counted from the front.
@@ -201,9 +211,12 @@ impl Consumer {
             }
             let mut bytes = 0u64;
             let mut there = 0u32;
+            let mut unjudged = 0u32;
             for held in &self.held {
                 let fits = self.feeds.get(held.feed).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
-                if fits && there < spec.messages && bytes < limits::FETCH_BYTES {
+                if fits && !held.judged {
+                    unjudged = unjudged.saturating_add(1);
+                } else if fits && there < spec.messages && bytes < limits::FETCH_BYTES {
                     there = there.saturating_add(1);
                     bytes = bytes.saturating_add(held.bytes);
                 }
@@ -214,7 +227,9 @@ impl Consumer {
                     self.feeds.iter_mut().for_each(|feed| feed.over = false);
                 }
                 let late = ctx.now.mono >= until + limits::FETCH_GRACE;
-                if !late && !self.ask_for(ctx, spec, until, spec.messages.saturating_sub(there), begins) {
+                let missing = spec.messages.saturating_sub(there).saturating_sub(unjudged);
+                let over = missing > 0 && self.ask_for(ctx, spec, until, missing, begins);
+                if !late && (unjudged > 0 || !over) {
                     if begins && spec.ahead && !spec.no_wait && ctx.up {
                         self.ask_ahead(ctx, spec);
                     }
@@ -228,6 +243,7 @@ impl Consumer {
                 let fits = self
                     .held
                     .get(at)
+                    .filter(|held| held.judged)
                     .and_then(|held| self.feeds.get(held.feed))
                     .is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
                 match fits {
@@ -282,12 +298,14 @@ impl Consumer {
         let mut ended = true;
         for feed in self.feeds.iter_mut().filter(|feed| only.is_none_or(|only| feed.partition == only)) {
             let asked = ctx.session.asked(feed.id);
-            if feed.over && (spec.no_wait || left.0 < 20) {
+            let last = if spec.no_wait { !feed.passed } else { left.0 < 20 };
+            if feed.over && last {
                 continue;
             }
             ended = false;
             if asked < missing && (begins || feed.over || asked == 0) {
                 feed.over = false;
+                feed.passed = false;
                 let wait = if spec.no_wait { Wait::No } else { Wait::For(left.max(Millis(1))) };
                 ctx.session.ask(
                     ctx.now,

@@ -22,6 +22,7 @@ pub mod dead;
 mod deliveries;
 pub mod driver;
 pub mod dying;
+pub mod filter;
 mod finish;
 mod groups;
 pub mod lane;

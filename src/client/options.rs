@@ -2,6 +2,7 @@
 //! stand; a type and a reader that disagree fail a test.
 
 use super::consumer::{FetchSpec, Prefetch, Scope, Spec};
+use super::filter;
 use super::reader::{Reader, SAFE, whole};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{check_name, shown};
@@ -105,6 +106,8 @@ pub const CONSUMER: &[&str] = &[
     "broadcast",
     "onActive",
 ];
+/// Names of the members of a consumer's `filter`.
+pub const FILTER: &[&str] = &["values", "matchUnfiltered", "predicate"];
 /// Names of `ConsumeOptions`.
 pub const CONSUME: &[&str] = &["partitionKey", "partitionNumber", "prefetchMessages", "prefetchBytes", "signal"];
 /// Names of `FetchOptions`.
@@ -117,15 +120,12 @@ pub const BROWSE: &[&str] = &["start", "partitionNumber", "limit", "signal"];
 /// Longest `inboxPrefix`, in bytes.
 const PREFIX_MAX: usize = 200;
 
-/// The header that `filterValue` travels as, where the broker has no field of its own for it.
-pub const FILTER_HEADER: &str = "X-Filter";
 /// The least `expirationMs`: brokers count seconds.
 const EXPIRATION_LEAST: u64 = 1000;
 /// The most of `expirationMs` and `delayMs`: a hundred years, which every broker's clock holds.
 const SPAN_MOST: u64 = 100 * 365 * 86_400_000;
 
 const OTHER: &str = "This option belongs to another broker.";
-const LATER: &str = "It comes with a later version of this package.";
 
 /// What `connect` was given.
 #[derive(Debug)]
@@ -436,8 +436,8 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
     let read = Reader::new("produce", options, &known)?;
     read.whole("expirationMs", EXPIRATION_LEAST, EXPIRATION_LEAST, SPAN_MOST)?;
     read.whole("delayMs", 0, 0, SPAN_MOST)?;
-    if read.text("filterValue")?.is_some() && read.value("headers").get(FILTER_HEADER) != &Value::Nothing {
-        return Err(Error::argument(format!("filterValue and the header {FILTER_HEADER} exclude each other"))
+    if read.text("filterValue")?.is_some() && read.value("headers").get(filter::HEADER) != &Value::Nothing {
+        return Err(Error::argument(format!("filterValue and the header {} exclude each other", filter::HEADER))
             .hint("filterValue travels as that header; give one of them."));
     }
     for name in ["maxMsgDeliveries", "deadLetterStation", "publishingId", "amqp", "metadata"] {
@@ -490,7 +490,6 @@ pub fn consumer(
 ) -> Result<(Spec, String), Error> {
     let read = Reader::new("consumer", options, &[CONSUMER, among])?;
     read.only_default("broadcast", &Value::Bool(false), OTHER)?;
-    read.only_default("filter", &Value::Nothing, LATER)?;
     read.only_default("onActive", &Value::Nothing, OTHER)?;
     let name = read.text("consumerName")?;
     let group = read.text("consumerGroup")?;
@@ -515,6 +514,7 @@ pub fn consumer(
         batch: read.whole("batchSize", 10, 1, u64::from(limits::BATCH_MAX))? as u32,
         wait: Millis(read.whole("batchMaxTimeToWaitMs", 5000, 1, SAFE)?),
         pull_interval: Millis(read.whole("pullIntervalMs", 1000, 0, SAFE)?),
+        filter: filter::read(read.value("filter"))?,
     };
     Ok((spec, own))
 }
@@ -716,6 +716,28 @@ mod tests {
             r#"{"lastMessages":-2}"#,
         ] {
             assert_eq!(kind(begin(text)), Kind::InvalidArgument, "{text}");
+        }
+    }
+
+    #[test]
+    fn filters() {
+        use crate::client::filter::Filter;
+        let read = |text: &str| consumer(&json(text), "s", &[], NOW, "r", Broker::Nats).map(|(spec, _)| spec.filter);
+        assert_eq!(read("{}"), Ok(None));
+        let filter = Filter { values: vec!["a".into()], unfiltered: true, judged: true };
+        assert_eq!(read(r#"{"filter":{"values":["a"],"matchUnfiltered":true,"predicate":[]}}"#), Ok(Some(filter)));
+        assert!(read(r#"{"filter":{"values":[],"matchUnfiltered":true}}"#).is_ok());
+        for text in [
+            r#"{"filter":"a"}"#,
+            r#"{"filter":{}}"#,
+            r#"{"filter":{"values":[]}}"#,
+            r#"{"filter":{"values":[1]}}"#,
+            r#"{"filter":{"values":"a"}}"#,
+            r#"{"filter":{"value":["a"]}}"#,
+            r#"{"filter":{"values":["a"],"predicate":5}}"#,
+            r#"{"filter":{"values":["a"],"matchUnfiltered":"yes"}}"#,
+        ] {
+            assert_eq!(kind(read(text)), Kind::InvalidArgument, "{text}");
         }
     }
 

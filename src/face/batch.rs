@@ -7,6 +7,7 @@ use super::engine::Engine;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, Wall};
 use crate::base::value::Value;
+use crate::client::filter;
 use crate::client::options;
 use crate::client::producer::Message;
 use crate::client::reader;
@@ -67,7 +68,7 @@ impl<'a> Common<'a> {
                 TAG_VALUE => headers.push((name, text)),
                 TAG_EXPIRES => expires = span(text),
                 TAG_DELAY => delay = span(text).filter(|span| span.0 > 0),
-                TAG_FILTER => headers.push((options::FILTER_HEADER, text)),
+                TAG_FILTER => headers.push((filter::HEADER, text)),
                 _ => {}
             }
         }

@@ -9,6 +9,7 @@ use crate::brokers;
 use crate::brokers::terms::Stored;
 use crate::client::look::Look;
 use crate::client::options;
+use crate::client::turn::{ConsumerId, MsgId};
 use js_sys::{Array, BigInt, Promise, Uint8Array};
 use slab::Slab;
 use std::cell::RefCell;
@@ -83,6 +84,18 @@ impl Engine {
     pub fn last_times(&self) -> Vec<f64> {
         let millis = |wall: Option<Wall>| wall.map_or(f64::NAN, |wall| (wall.0 / 1_000_000) as f64);
         self.times.get().map(millis).to_vec()
+    }
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// What the application's predicate says of a message that waits for it; true if it was there and is gone now.
+    #[wasm_bindgen(js_name = judge)]
+    pub fn judge(&self, id: u32, msg: u32, fits: bool) -> bool {
+        self.driver.call(|core, now| {
+            let (_, consumers, _, mut ctx) = core.parts(now);
+            consumers.judge(&mut ctx, ConsumerId(id), MsgId(msg), fits)
+        })
     }
 }
 

@@ -4,6 +4,7 @@ import './connect.mjs';
 import './station.mjs';
 import './look.mjs';
 import './time.mjs';
+import './filter.mjs';
 import './foreign.mjs';
 import './retention.mjs';
 import './names.mjs';
