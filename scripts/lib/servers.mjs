@@ -18,6 +18,7 @@ const PORT_ATTEMPTS = 5;
 
 /**
  * @typedef {object} NatsOptions
+ * @property {string} [version] an older server than the newest: '2.10'
  * @property {number} [cluster] how many nodes; 1 or nothing: a single server without routes
  * @property {boolean} [advertise] a cluster that tells its clients of all nodes (false)
  * @property {boolean} [jetstream] false: a server without JetStream (true)
@@ -73,9 +74,9 @@ export async function startNats(options = {}) {
   }
 }
 
-/** The version of the installed server, without starting one. */
-export async function natsVersion() {
-  const { stdout } = await promisify(execFile)(programs.natsServer, ['--version']);
+/** The version of the installed server, without starting one. @param {NatsOptions} [options] */
+export async function natsVersion(options = {}) {
+  const { stdout } = await promisify(execFile)(programOf(options), ['--version']);
   return stdout.trim().replace(/^.*v(?=\d)/, '');
 }
 
@@ -89,7 +90,7 @@ async function handle(dir, nodes, options) {
     get pid() { return nodes[0].child?.pid ?? -1; },
     get pids() { return nodes.map((node) => node.child?.pid); },
     names: nodes.map((node) => node.name),
-    version: await natsVersion(),
+    version: await natsVersion(options),
     dir,
     kill: (i = 0) => nodes[i].end('SIGKILL'),
     restart: async (i = 0) => {
@@ -102,7 +103,7 @@ async function handle(dir, nodes, options) {
       await writeConfigurations(nodes, { ...options, ...changed });
       await Promise.all(nodes.map((node) => node.reload()));
     },
-    lameDuck: async (i = 0) => void await promisify(execFile)(programs.natsServer, ['--signal', `ldm=${nodes[i].child?.pid}`]),
+    lameDuck: async (i = 0) => void await promisify(execFile)(programOf(options), ['--signal', `ldm=${nodes[i].child?.pid}`]),
     log: (i = 0) => readFile(nodes[i].logFile, 'utf8'),
     stop: async () => {
       await Promise.all(nodes.map((node) => node.end('SIGTERM')));
@@ -112,13 +113,22 @@ async function handle(dir, nodes, options) {
   };
 }
 
+/** @param {NatsOptions} options */
+function programOf({ version }) {
+  if (version === undefined) return programs.natsServer;
+  const program = programs.natsServers[version];
+  if (!program) throw fatal(`there is no nats-server ${version}; there are ${Object.keys(programs.natsServers).join(', ')} and the newest`);
+  return program;
+}
+
 /** One server: its files, its ports, and the process while it runs. */
 class Node {
   /** @type {import('node:child_process').ChildProcess | undefined} */
   child;
 
-  /** @param {string} home @param {string} name @param {{ client: number, monitor: number, websocket: number, route: number }} ports */
-  constructor(home, name, ports) {
+  /** @param {string} home @param {string} name @param {{ client: number, monitor: number, websocket: number, route: number }} ports @param {string} [program] */
+  constructor(home, name, ports, program = programs.natsServer) {
+    this.program = program;
     this.home = home;
     this.name = name;
     this.ports = ports;
@@ -128,7 +138,7 @@ class Node {
   async start() {
     const log = await open(this.logFile, 'a');
     const from = (await log.stat()).size;
-    const child = spawn(programs.natsServer, ['-c', join(this.home, 'server.conf')], { cwd: this.home, stdio: ['ignore', log.fd, log.fd] });
+    const child = spawn(this.program, ['-c', join(this.home, 'server.conf')], { cwd: this.home, stdio: ['ignore', log.fd, log.fd] });
     this.child = child;
     children.add(child);
     /** @type {Error | undefined} */
@@ -177,7 +187,7 @@ async function layOut(dir, options) {
   for (let i = 0; i < count; i++) {
     const home = join(dir, `n${i + 1}`);
     await mkdir(home, { recursive: true });
-    nodes.push(new Node(home, `n${i + 1}`, { client: ports[i * 4], monitor: ports[i * 4 + 1], websocket: ports[i * 4 + 2], route: ports[i * 4 + 3] }));
+    nodes.push(new Node(home, `n${i + 1}`, { client: ports[i * 4], monitor: ports[i * 4 + 1], websocket: ports[i * 4 + 2], route: ports[i * 4 + 3] }, programOf(options)));
   }
   await writeConfigurations(nodes, options);
   return nodes;

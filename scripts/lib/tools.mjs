@@ -20,6 +20,8 @@ export const programs = {
   deno: join(modules, '@deno', `linux-${process.arch}-glibc`, 'deno'),
   bun: join(modules, '@oven', `bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}`, 'bin', 'bun'),
   natsServer: join(tools, 'nats', 'bin', 'nats-server'),
+  /** Older servers by version, for what has to degrade. @type {Record<string, string>} */
+  natsServers: { '2.10': join(tools, 'nats-2.10', 'bin', 'nats-server') },
   chromium: firstExisting(process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'),
   chromedriver: firstExisting(process.env.CHROMEDRIVER, '/usr/bin/chromedriver', '/usr/lib/chromium-browser/chromedriver'),
 };

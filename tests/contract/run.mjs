@@ -1,8 +1,9 @@
 // The contract suite: sections 1 to 5 of semantics.md as rows, on one broker in one runtime.
 //
-//   node tests/contract/run.mjs --broker memory|nats --runtime node|chromium [--only TEXT] [--url ws://...] [--real-clock]
+//   node tests/contract/run.mjs --broker memory|nats --runtime node|chromium [--only TEXT] [--url ws://...] [--server 2.10] [--real-clock]
 //
-// `memory` runs on the virtual clock unless told otherwise; for `nats` a server is started when no URL is given.
+// `memory` runs on the virtual clock unless told otherwise; for `nats` a server is started when no URL is given:
+// the newest, or the one of --server.
 
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { bucket } from './bucket.mjs';
@@ -12,12 +13,13 @@ import { handedOver, options, run } from './host.mjs';
 const values = options({
   broker: { type: 'string', default: 'memory' },
   url: { type: 'string' },
+  server: { type: 'string' },
   'real-clock': { type: 'boolean', default: false },
 });
 if (!['memory', 'nats'].includes(values.broker)) throw new Error(`--broker is memory or nats, not ${values.broker}`);
 
 if (!await handedOver(values)) {
-  const server = values.broker === 'nats' && !values.url ? await startNats() : undefined;
+  const server = values.broker === 'nats' && !values.url ? await startNats(values.server ? { version: values.server } : {}) : undefined;
   const beside = values.broker === 'nats' ? [jetstream(values.url ?? server.url), bucket(values.url ?? server.url)] : [];
   await run(values, [{
     rows: 'suite/index.mjs',

@@ -80,15 +80,18 @@ async fn begin(api: &Api, walk: &Walk, info: &Value, start: Start) -> Done<u64> 
     }
 }
 
-/// Where the newest messages begin, so many of them. Deleted ones inside do not count where the server tells how many are
-/// left, which only those with pages do.
+/// Where the newest messages begin, so many of them. Deleted ones inside do not count: servers with pages tell how many are
+/// left, the others are asked for each, from the end on.
 async fn newest(api: &Api, walk: &Walk, info: &Value, count: u64) -> Done<u64> {
     let end = walk.last.saturating_add(1);
     let from = end.saturating_sub(count).max(walk.next);
     let state = |key: &str| info.get("state").get(key).whole().unwrap_or(0);
     let dense = state("num_deleted") == 0 && state("num_subjects") <= 1;
-    if dense || walk.way != Way::Pages || from == walk.next {
+    if dense || from == walk.next {
         return Ok(from);
+    }
+    if walk.way != Way::Pages {
+        return from_end(api, walk, count).await;
     }
     // Below `low` are enough of them, from `high` on too few.
     let (mut low, mut high, mut step) = (from, from, count);
@@ -108,6 +111,35 @@ async fn newest(api: &Api, walk: &Walk, info: &Value, count: u64) -> Done<u64> {
         }
     }
     Ok(low)
+}
+
+/// The same by single questions.
+async fn from_end(api: &Api, walk: &Walk, count: u64) -> Done<u64> {
+    let mut walk = walk.clone();
+    let mut low = walk.last.saturating_add(1);
+    let mut left = count;
+    while low > walk.next {
+        let from = low.saturating_sub(AT_ONCE).max(walk.next);
+        let asked: Vec<_> = (from..low).rev().map(|sequence| Single::ask(api, &walk, sequence, false)).collect();
+        let mut closed = false;
+        for single in asked {
+            match single.answer(&walk).await? {
+                Single::Found(stored) => {
+                    left = left.saturating_sub(1);
+                    if left == 0 {
+                        return Ok(stored.sequence);
+                    }
+                }
+                Single::Nothing => {}
+                Single::Closed => closed = true,
+            }
+        }
+        match closed {
+            true => (walk.way, left) = (Way::Leader, count),
+            false => low = from,
+        }
+    }
+    Ok(walk.next)
 }
 
 /// How many messages there are from this sequence to the walk's end; what has come since does not count.
