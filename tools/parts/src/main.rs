@@ -3,6 +3,7 @@
 //! ```text
 //! parts TABLE MODULE LINKED OUT   writes OUT/NAME.wasm for every part and OUT/parts.json with the names that JavaScript uses;
 //!                                 LINKED is the module as the linker made it, with its relocations
+//! parts TABLE MODULE OUT          the same, with all data in the first part
 //! parts TABLE MODULE              prints what would be where: function by function
 //! ```
 
@@ -34,6 +35,7 @@ fn main() -> Result<()> {
             plan.data = data::place(&mut module, &table, &plan, &linked)?;
             cut(&bytes, &module, &table, &plan, Path::new(out))
         }
+        [out] => cut(&bytes, &module, &table, &Plan::new(&module, &table, None)?, Path::new(out)),
         _ => {
             let plan = Plan::new(&module, &table, None)?;
             for (index, function) in module.functions.iter().enumerate() {
