@@ -90,6 +90,8 @@ function joined(text) {
       );
     }
   }
+  // Said once instead of in every method.
+  text = replaced(text, /        if \(this\.__wbg_inst !== undefined && this\.__wbg_inst !== __wbg_instance_id\) \{\n            throw new Error\('Invalid stale object from previous Wasm instance'\);\n        \}\n(        let ret;\n)?((?:(?!        __wbg_call_guard).*\n)*?)        __wbg_call_guard\(\);\n/g, '        fresh(this);\n$1$2');
   const needs = Object.fromEntries(others.map(({ name, needs }) => [name, needs]));
   text = replaced(text, '    wasm = wasmInstance.exports;\n', `    wasm = wasmInstance.exports;
     for (const module of attached.values()) Object.assign(more, new WebAssembly.Instance(module, { _: wasm }).exports);
@@ -113,6 +115,12 @@ export async function attach(name, source) {
     const { instance, module } = await __wbg_load(source, { _: wasm });
     attached.set(name, module);
     Object.assign(more, (id === __wbg_instance_id ? instance : new WebAssembly.Instance(module, { _: wasm })).exports);
+}
+
+/** An instance that has trapped is replaced first; then the object must be one of the instance that is. */
+function fresh(object) {
+    __wbg_call_guard();
+    if (object.__wbg_inst !== undefined && object.__wbg_inst !== __wbg_instance_id) throw new Error('Invalid stale object from previous Wasm instance');
 }
 
 async function together(engine, part, work) {

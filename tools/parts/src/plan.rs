@@ -145,7 +145,10 @@ impl Plan {
         for (index, function) in module.functions.iter().enumerate() {
             // What is generic goes where it is used, unless it is used through the table: code that is the same is there once,
             // under the name of one of those who use it.
-            let mut wanted = if table.ours(&function.name) || in_table[index] > 0 { table.wanted(&function.name) } else { None };
+            let named = table.wanted(&function.name);
+            // Large ones that a gate names are the part's all the same, such as drops of its types.
+            let gated = named.is_some_and(|part| function.size() >= SMALL && table.declares(part, &function.name));
+            let mut wanted = if table.ours(&function.name) || in_table[index] > 0 || gated { named } else { None };
             if in_table[index] > 1 || in_table[index] == 1 && function.size() < LEAST && !calls(function, wanted) {
                 wanted = Some(FIRST);
             }
