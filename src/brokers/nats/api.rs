@@ -54,7 +54,12 @@ impl Api {
     /// Where a value of a bucket goes: in another domain the server maps what comes by way of that domain's API, since the
     /// bare subject may be captured by a bucket of its own.
     pub fn in_domain(&self, subject: String) -> String {
-        if self.prefix == super::API { subject } else { format!("{}.{subject}", self.prefix) }
+        if self.is_own_domain() { subject } else { format!("{}.{subject}", self.prefix) }
+    }
+
+    /// No other domain than the server's own was asked for.
+    pub fn is_own_domain(&self) -> bool {
+        self.prefix == super::API
     }
 
     /// A question to the API, not put yet.

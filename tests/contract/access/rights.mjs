@@ -148,6 +148,13 @@ row('domain: that of the hub, from a leaf node', async (t) => {
   t.equal((await (await there.station(name)).info()).messages, 3, 'messages at the hub');
   const here = await t.connect({ url: leaf.url });
   t.equal((await here.station(name)).existed, false, 'it is not in the own domain');
+  // Schemas of one name in both: each where it belongs.
+  await here.createSchema('person', 'json', '{"type":"array"}');
+  await connection.createSchema('person', 'json', '{"type":"object"}');
+  const checked = await connection.station(t.name(), { schemaName: 'person' });
+  await t.rejects(checked.produce([]), 'schema_violation');
+  await there.createSchema('person', 'json', '{"type":"object"}');
+  await there.station(t.name(), { schemaName: 'person' });
 });
 
 for (const [option, wrong] of [['domain', ['a.b', 'a b', '*', '>', 'a\n', 7]], ['inboxPrefix', ['', '.', 'a..b', 'a.', '.a', 'a b', 'a.*', '>', 'x'.repeat(300), 7]]]) {
