@@ -9,7 +9,7 @@ flock 9
 node scripts/schemas.mjs
 # Nothing to do while the module is newer than everything it is made of (a removed file makes its folder newer).
 made=pkg/wasm/stationmaster_bg.wasm
-if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] &&
+if [ -f "$made" ] && [ -f pkg/index.d.ts ] && [ -f pkg/wasm/inline.js ] && [ -f target/parts/parts.json ] && [ -x target/tools/debug/parts ] &&
   [ -z "$(find src Cargo.toml Cargo.lock scripts/build.sh scripts/rustc.sh scripts/package.mjs scripts/parts.txt tools/parts -newer "$made" -print -quit)" ]; then
   echo 'build: up to date'
   exit 0

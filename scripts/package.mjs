@@ -23,9 +23,11 @@ const STALE = "throw new Error('Cannot invoke closure from previous WASM instanc
 /** What a page has to fetch for the first part, and where the others lie beside it. */
 const FIRST = 'stationmaster_bg.wasm';
 const cuts = join(root, 'target', 'parts');
+/** The module as the linker made it. */
+const linked = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'wasm32-unknown-unknown', 'release', 'stationmaster.wasm');
 
 await mkdir(cuts, { recursive: true });
-const { status } = spawnSync(join(root, 'target', 'tools', 'debug', 'parts'), [join(root, 'scripts', 'parts.txt'), join(whole, FIRST), join(root, 'target', 'wasm32-unknown-unknown', 'release', 'stationmaster.wasm'), cuts], { stdio: 'inherit', env: { ...process.env, RUST_BACKTRACE: '0' } });
+const { status } = spawnSync(join(root, 'target', 'tools', 'debug', 'parts'), [join(root, 'scripts', 'parts.txt'), join(whole, FIRST), linked, cuts], { stdio: 'inherit', env: { ...process.env, RUST_BACKTRACE: '0' } });
 if (status !== 0) throw new Error('the module could not be cut into parts: see above, and scripts/parts.txt');
 
 const [glue, cut, declarations, cargo, manifest] = await Promise.all([
