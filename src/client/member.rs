@@ -357,15 +357,25 @@ impl Consumer {
         // Whoever waits for a message takes it as soon as it is there.
         let waits = matches!(self.mode, Mode::Iterating { waiting: true } | Mode::Handling { busy: false, .. });
         let takes = waits || now.since(self.taken) < ack_time;
-        if running && takes || !ctx.up {
+        let keeps = running && takes || !ctx.up;
+        // A fetch that collects has asked for what fits it, and takes it when its wait is over.
+        let fetch = self.fetches.front().map(|fetch| self.single(fetch.spec.scope));
+        let awaited = |feed: Option<&Feed>| {
+            fetch.is_some_and(|only| feed.is_some_and(|feed| only.is_none_or(|only| feed.partition == only)))
+        };
+        if keeps || fetch.is_some() {
             for held in self.held.iter_mut().filter(|held| held.beat <= now) {
+                if !keeps && !awaited(self.feeds.get(held.feed)) {
+                    continue;
+                }
                 if let (true, Some(feed)) = (ctx.up, self.feeds.get(held.feed)) {
                     ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Extend(None), None);
                     held.deadline = now + ack_time;
                 }
                 held.beat = now + redelivery::keep_alive_after(ack_time);
             }
-        } else {
+        }
+        if !keeps {
             self.dormant = running;
             if running {
                 // Before anything is given back, or an open ask would bring it again at once.

@@ -50,6 +50,16 @@ row('the default wait is 5 s', { waits: true }, async (t) => {
   t.between(t.now() - began, 4800, 9000, 'milliseconds');
 });
 
+for (const maxMsgDeliveries of [1, 10]) {
+  row(`a wait longer than maxAckTimeMs loses nothing, with maxMsgDeliveries ${maxMsgDeliveries}`, { needs: ['ack'], waits: true }, async (t) => {
+    const { consumer } = await setup(t, { maxAckTimeMs: 1000, maxMsgDeliveries }, 2);
+    const got = await consumer.fetch({ batchSize: 5, batchMaxTimeToWaitMs: 3000 });
+    t.deepEqual(got.map((message) => [message.text(), message.deliveries]), [['m0', 1], ['m1', 1]], 'messages');
+    for (const message of got) await message.ack({ confirm: true });
+    t.equal(await consumer.position(), 2n, 'position');
+  });
+}
+
 row('messages that come during the wait are in it', async (t) => {
   const { station, consumer } = await setup(t);
   const waiting = consumer.fetch({ batchSize: 3, batchMaxTimeToWaitMs: 10_000 });
