@@ -85,7 +85,7 @@ export class Calls {
       const failed = error instanceof BrokerError ? error : this.#connection._error(error);
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
-      return producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers);
+      return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers));
     }
     const promise = new Promise(executor);
     /** @type {Call} */
@@ -109,18 +109,19 @@ export class Calls {
   given(options, offset, mixed) {
     const unusual = this.#checkOptions(options, mixed);
     const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
+    // null counts as not given, as it does in Rust, where options were checked.
     let end = offset;
-    if (msgId !== undefined) end = this.scratch.tagged(1, msgId, end);
-    if (partitionKey !== undefined) end = this.scratch.tagged(2, partitionKey, end);
-    if (headers !== undefined) {
+    if (msgId != null) end = this.scratch.tagged(1, msgId, end);
+    if (partitionKey != null) end = this.scratch.tagged(2, partitionKey, end);
+    if (headers != null) {
       for (const name of Object.keys(headers)) end = this.scratch.tagged(4, headers[name], this.scratch.tagged(3, name, end));
     }
     this.times = undefined;
     if (unusual) end = this.#unusual(options, end);
     this.flags = waitForAck === false ? 1 : 0;
-    if (partitionNumber !== undefined) this.flags |= ((this.partition = partitionNumber), 2);
-    if (ackWaitMs !== undefined) this.flags |= ((this.wait = ackWaitMs), 4);
-    if (limitConcurrentTasks !== undefined) this.flags |= ((this.limit = limitConcurrentTasks), 8);
+    if (partitionNumber != null) this.flags |= ((this.partition = partitionNumber), 2);
+    if (ackWaitMs != null) this.flags |= ((this.wait = ackWaitMs), 4);
+    if (limitConcurrentTasks != null) this.flags |= ((this.limit = limitConcurrentTasks), 8);
     return end;
   }
 
@@ -159,11 +160,11 @@ export class Calls {
    * @param {number} end
    */
   #unusual({ expirationMs, delayMs, filterValue }, end) {
-    if (expirationMs !== undefined) end = this.scratch.tagged(5, String(expirationMs), end);
-    if (delayMs !== undefined) end = this.scratch.tagged(6, String(delayMs), end);
-    if (filterValue !== undefined) end = this.scratch.tagged(7, filterValue, end);
+    if (expirationMs != null) end = this.scratch.tagged(5, String(expirationMs), end);
+    if (delayMs != null) end = this.scratch.tagged(6, String(delayMs), end);
+    if (filterValue != null) end = this.scratch.tagged(7, filterValue, end);
     // What that comes to is known once the wasm has read them.
-    if (expirationMs !== undefined || delayMs !== undefined) this.times = {};
+    if (expirationMs != null || delayMs != null) this.times = {};
     return end;
   }
 

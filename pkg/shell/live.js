@@ -136,9 +136,9 @@ export class Live {
    */
   #texts({ headers, id, metadata }, length, end = length) {
     const { scratch } = this.#connection._calls;
-    if (id !== undefined) end = scratch.tagged(1, id, end);
-    if (metadata !== undefined) end = scratch.tagged(6, metadata, end);
-    if (headers !== undefined) for (const name of Object.keys(headers)) end = scratch.tagged(4, /** @type {string} */ (headers[name]), scratch.tagged(3, name, end));
+    if (id != null) end = scratch.tagged(1, id, end);
+    if (metadata != null) end = scratch.tagged(6, metadata, end);
+    if (headers != null) for (const name of Object.keys(headers)) end = scratch.tagged(4, /** @type {string} */ (headers[name]), scratch.tagged(3, name, end));
     return end;
   }
 

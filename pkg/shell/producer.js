@@ -23,6 +23,8 @@ export class Producer {
     this._prefix = prefix;
     /** What its messages have to fit, once something has. @type {import('./opening.js').Fit | undefined} */
     this._schema = undefined;
+    /** Outcomes that come later than the engine knows of: what a schema refuses goes to the dead letters first. @type {Set<Promise<unknown>>} */
+    this._late = new Set();
     this.stations = stations;
     this.name = name;
   }
@@ -54,8 +56,17 @@ export class Producer {
     throw plain(this._connection.broker, 'not_supported', 'this broker has no publishing ids', 'Use msgId, which it remembers within the station\'s window.');
   }
 
-  flush() {
-    return this._connection._flushProducer(this._id);
+  async flush() {
+    await this._connection._flushProducer(this._id);
+    await Promise.allSettled(this._late);
+  }
+
+  /** @template T @param {Promise<T>} outcome */
+  _awaits(outcome) {
+    const over = () => this._late.delete(outcome);
+    this._late.add(outcome);
+    outcome.then(over, over);
+    return outcome;
   }
 
   get writable() {

@@ -127,7 +127,7 @@ export class Schemas {
           await connection._part('reading');
           return connection._headers(head)[0];
         };
-        if (entry && reject) entry.reject = () => void schema.caught(error, message, () => Promise.reject(error), headers).catch(reject);
+        if (entry && reject) entry.reject = () => void producer._awaits(schema.caught(error, message, () => Promise.reject(error), headers)).catch(reject);
         connection._do((engine) => engine.refuseCall(call, error.message));
       }
     }

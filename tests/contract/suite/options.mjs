@@ -33,6 +33,15 @@ row('an unknown option that is undefined is unknown all the same, or ignored: ne
   else t.equal(outcome.value.sequence, 1, 'sequence');
 });
 
+row('an option that is null counts as not given', async (t) => {
+  const { connection, station } = await t.setup();
+  for (const name of ['headers', 'msgId', 'partitionKey', 'partitionNumber', 'ackWaitMs', 'waitForAck', 'limitConcurrentTasks', 'expirationMs', 'delayMs', 'filterValue']) {
+    t.equal((await station.produce('x', { [name]: null })).msgId, undefined, name);
+    t.equal((await connection.produce(station.name, 'x', { [name]: null })).duplicate, false, name);
+  }
+  t.deepEqual((await (await station.producer()).produceBatch(['x'], { headers: null })).length, 1, 'receipts of a batch');
+});
+
 row('options that are no object are refused', async (t) => {
   const { connection, station } = await t.setup();
   const consumer = await station.consumer({ consumerName: 'c' });

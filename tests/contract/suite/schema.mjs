@@ -276,6 +276,20 @@ row('writable: what does not fit fails the stream', needs, async (t) => {
   await t.until(async () => await stored(station) === 1, 3000, 'the message that fits is stored');
 });
 
+row('flush() and closing a writable wait for what does not fit', needs, async (t) => {
+  const { connection, station } = await enforced(t);
+  const producer = await connection.producer(station.name);
+  await producer.produce({ id: 1 });
+  let outcome;
+  producer.produce({ id: 'x' }).catch((error) => { outcome = error.code; });
+  await producer.flush();
+  t.equal(outcome, 'schema_violation', 'outcome after flush()');
+  const writer = producer.writable.getWriter();
+  writer.closed.catch(() => {});
+  await writer.write({ id: 'x' });
+  await t.rejects(() => writer.close(), 'schema_violation', { station: station.name });
+});
+
 row('several stations: every station\'s schema is checked before anything is sent', needs, async (t) => {
   const connection = await t.connect();
   const [one, two] = [t.name('schema'), t.name('schema')];
