@@ -39,9 +39,12 @@ export function options(more = {}) {
   return values;
 }
 
-/** Node without a WebSocket cannot run the rows: hand over to the pinned one. Returns true if somebody else does the work. */
+/**
+ * Node without a WebSocket cannot run the rows, nor the clients that stand at the other end of rows in a page: hand over to the
+ * pinned one. Returns true if somebody else does the work.
+ */
 export async function handedOver(values) {
-  if (values.runtime !== 'node' || typeof WebSocket === 'function') return false;
+  if (typeof WebSocket === 'function') return false;
   if (!existsSync(programs.node)) throw new Error('this Node has no WebSocket and the pinned one is missing: run make setup');
   const child = spawn(programs.node, process.argv.slice(1), { stdio: 'inherit' });
   process.exitCode = await new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
