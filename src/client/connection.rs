@@ -626,7 +626,10 @@ impl Connection {
 
     /// Nothing that was sent waits for an outcome.
     fn is_quiet(&self) -> bool {
-        self.consumers.deaths.messages == 0 && self.producers.pending().0 == 0 && self.live.pending().0 == 0
+        self.consumers.deaths.messages == 0
+            && self.producers.pending().0 == 0
+            && self.live.pending().0 == 0
+            && self.watchers.confirms.is_empty()
     }
 
     pub(super) fn check_closing(&mut self, now: Now) {

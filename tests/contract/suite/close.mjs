@@ -25,6 +25,15 @@ row('closed resolves with undefined after close', async (t) => {
   t.equal(await t.within(2000, closed, 'closed'), undefined, 'closed');
 });
 
+row('close lets a settle be confirmed', { needs: ['ack'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  await t.fill(station, 1);
+  const [message] = await station.fetch({ consumerName: 'c', batchSize: 1 });
+  const ack = message.ack({ confirm: true });
+  await connection.close();
+  t.equal(await ack, undefined, 'ack()');
+});
+
 row('leaving the block of `await using` closes', async (t) => {
   const connection = await t.connect();
   t.equal(await connection[Symbol.asyncDispose](), undefined, 'dispose');
