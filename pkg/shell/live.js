@@ -20,6 +20,8 @@ const REQUEST = new Map([...PUBLISH, ['timeoutMs', 'number']]);
 export class Live {
   /** By the number that Rust gave. @type {Map<number, Subscription | Responder>} */ #ears = new Map();
   /** Numbers of channels that are sent to. @type {Map<string, number>} */ #channels = new Map();
+  /** The one that was published to last: the next is mostly the same. @type {string | symbol} */ #last = Symbol();
+  #lastNumber = 0;
   /** Whoever publishes more than has been confirmed waits here, together. @type {{ promise: Promise<void>, resolve: () => void } | undefined} */ #room;
   #connection;
 
@@ -40,7 +42,7 @@ export class Live {
     const connection = this.#connection;
     try {
       connection._check();
-      const number = this.#channels.get(channel) ?? this.#number(channel);
+      const number = channel === this.#last ? this.#lastNumber : this.#number(channel);
       const length = connection._calls.scratch.payload(message);
       let texts = 0;
       let signal;
@@ -88,7 +90,7 @@ export class Live {
     const connection = this.#connection;
     try {
       connection._check();
-      const number = this.#channels.get(channel) ?? this.#number(channel);
+      const number = this.#number(channel);
       const length = connection._calls.scratch.payload(message);
       /** @type {number | undefined} */
       let limit;
@@ -170,6 +172,14 @@ export class Live {
 
   /** A number for a channel. @param {string} channel @returns {number} */
   #number(channel) {
+    const number = this.#channels.get(channel) ?? this.#fresh(channel);
+    this.#last = channel;
+    this.#lastNumber = number;
+    return number;
+  }
+
+  /** A channel that Rust does not know. @param {string} channel @returns {number} */
+  #fresh(channel) {
     const number = this.#connection._do((engine) => engine.liveChannel(this.#name(channel)));
     if (number < 0) throw this.#connection._failure();
     // Rust's table is bounded, and begins anew.

@@ -30,6 +30,8 @@ pub struct Driver {
     pub(super) ops: RefCell<Option<Ops>>,
     /// The end of this turn has been asked for.
     deferred: Cell<bool>,
+    /// When the turn began, for whoever needs to know no better.
+    began: Cell<Option<Now>>,
     armed: Cell<Option<Time>>,
     spare: Cell<Vec<u8>>,
     /// Ends of turns that a send still waits for, and how many it has waited for.
@@ -47,6 +49,7 @@ impl Driver {
             runtime,
             ops: RefCell::new(None),
             deferred: Cell::new(false),
+            began: Cell::new(None),
             armed: Cell::new(None),
             spare: Cell::new(Vec::new()),
             held_back: Cell::new((0, 0)),
@@ -98,6 +101,7 @@ impl Driver {
         let timer = matches!(event, Event::Timer);
         if matches!(event, Event::Deferred) {
             self.deferred.set(false);
+            self.began.set(None);
         }
         let late = timer && self.armed.get().is_some_and(|at| now.mono.since(at) > limits::ASLEEP);
         if timer {
@@ -137,7 +141,19 @@ impl Driver {
 
     /// Use the connection on the hot path: a write that is large enough leaves at once.
     pub fn hot<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
-        let now = self.now();
+        self.hot_at(self.now(), work)
+    }
+
+    /// The same for what sets no deadline that would have to be kept exactly: the clock, a call outside, is read once a
+    /// turn.
+    pub fn hot_by_turn<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
+        let now = self.began.get().filter(|_| self.deferred.get()).unwrap_or_else(|| self.now());
+        let result = self.hot_at(now, work);
+        self.began.set(Some(now).filter(|_| self.deferred.get()));
+        result
+    }
+
+    fn hot_at<T>(self: &Rc<Self>, now: Now, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
         let mut core = self.core.borrow_mut();
         let result = work(&mut core, now);
         let full = core.outbox.is_full();

@@ -276,23 +276,34 @@ impl Live {
         draft: &LiveDraft<'_>,
         op: OpId,
     ) -> Result<Sent, Error> {
+        if ctx.up && draft.is_plain() {
+            self.room(ctx, beside, draft.data.len() as u64)?;
+            ctx.session.live().send_plain(ctx.now, ctx.out, &to, draft.data)?;
+            return Ok(self.went(ctx, draft.data.len()));
+        }
         let head = self.encode(ctx, beside, draft)?;
         if !ctx.up {
             let bytes = std::mem::take(&mut self.buffer);
             self.wait(Post { op, asks: false, to, bytes, head });
             return Ok(Sent::Waits);
         }
-        self.sent.0 = self.sent.0.wrapping_add(1);
-        self.sent.1 = self.sent.1.wrapping_add(self.buffer.len() as u64);
         ctx.session.live().send(ctx.now, ctx.out, &to, None, &self.buffer, head);
+        let length = self.buffer.len();
         self.trim();
+        Ok(self.went(ctx, length))
+    }
+
+    /// A message of `length` bytes is on its way.
+    fn went(&mut self, ctx: &mut Context<'_>, length: usize) -> Sent {
+        self.sent.0 = self.sent.0.wrapping_add(1);
+        self.sent.1 = self.sent.1.wrapping_add(length as u64);
         if ctx.session.unconfirmed() <= self.room_at() {
-            return Ok(Sent::Written);
+            return Sent::Written;
         }
         if !std::mem::replace(&mut self.wants_room, true) {
             ctx.session.live().confirm(ctx.out);
         }
-        Ok(Sent::Full)
+        Sent::Full
     }
 
     /// Ask whoever answers; the answer or the failure comes under `op`.
@@ -328,11 +339,17 @@ impl Live {
     fn encode(&mut self, ctx: &mut Context<'_>, beside: (usize, u64), draft: &LiveDraft<'_>) -> Result<u32, Error> {
         self.buffer.clear();
         let head = ctx.session.live().encode(draft, &mut self.buffer)?;
+        self.room(ctx, beside, self.buffer.len() as u64)?;
+        Ok(head)
+    }
+
+    /// Whether so many more bytes may be taken.
+    fn room(&self, ctx: &mut Context<'_>, beside: (usize, u64), more: u64) -> Result<(), Error> {
         let count = self.pending().0 + beside.0;
         let bytes = self.bytes.saturating_add(beside.1).saturating_add(ctx.session.unconfirmed());
-        let after = bytes.saturating_add(self.buffer.len() as u64);
+        let after = bytes.saturating_add(more);
         if count < self.most as usize && (after <= self.most_bytes || bytes == 0) {
-            return Ok(head);
+            return Ok(());
         }
         // Room comes only with the broker's word for what is on its way.
         ctx.session.live().confirm(ctx.out);

@@ -60,7 +60,7 @@ impl Engine {
     /// or the operation that ends when the link is back.
     pub fn publish(&self, channel: u32, length: u32, texts: u32) -> i32 {
         let sent = self.with_draft(length, texts, |draft, _| {
-            self.driver.hot(|core, now| {
+            self.driver.hot_by_turn(|core, now| {
                 core.check_open()?;
                 // Numbers are for what waits: there are fewer of them than messages in a day.
                 let op = if core.takes_more() { OpId(0) } else { core.next_op() };

@@ -7,6 +7,7 @@ use super::outbox::Outbox;
 use super::session::{Source, Span};
 use crate::base::error::Error;
 use crate::base::time::Now;
+use std::rc::Rc;
 
 /// A subscription. Never reused within a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,13 @@ pub struct LiveDraft<'a> {
     pub error: Option<(&'a str, bool)>,
     /// The payload.
     pub data: &'a [u8],
+}
+
+impl LiveDraft<'_> {
+    /// There is only a payload.
+    pub fn is_plain(&self) -> bool {
+        self.headers.is_empty() && self.id.is_none() && self.metadata.is_none() && self.error.is_none()
+    }
 }
 
 /// What stands beside the application's headers.
@@ -90,6 +98,14 @@ pub trait Live {
     fn encode(&self, draft: &LiveDraft<'_>, into: &mut Vec<u8>) -> Result<u32, Error>;
     /// Write an encoded message; with `ask`, an answer is wanted.
     fn send(&mut self, now: Now, out: &mut Outbox, to: &str, ask: Option<AskId>, message: &[u8], head: u32);
+    /// Write a payload that nothing stands beside: the hot path, where a broker with a wire copies it once. Checks what
+    /// the protocol limits.
+    fn send_plain(&mut self, now: Now, out: &mut Outbox, to: &Rc<str>, data: &[u8]) -> Result<(), Error> {
+        let mut message = Vec::new();
+        let head = self.encode(&LiveDraft { data, ..LiveDraft::default() }, &mut message)?;
+        self.send(now, out, to, None, &message, head);
+        Ok(())
+    }
     /// Have everything that was sent confirmed as soon as possible.
     fn confirm(&mut self, out: &mut Outbox);
 }

@@ -21,7 +21,7 @@ const CODE: &str = "Nats-Service-Error-Code";
 /// Append the draft's header block, if it needs one, and its payload; the block's length comes back.
 pub fn encode(draft: &LiveDraft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result<u32, Error> {
     let start = into.len();
-    if !draft.headers.is_empty() || draft.id.is_some() || draft.metadata.is_some() || draft.error.is_some() {
+    if !draft.is_plain() {
         into.extend_from_slice(b"NATS/1.0\r\n");
         if let Some(id) = draft.id {
             check_id(id)?;

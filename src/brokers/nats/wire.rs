@@ -342,6 +342,15 @@ pub fn push_pub(out: &mut Vec<u8>, subject: &[&[u8]], reply: &[&[u8]], message: 
     out.extend_from_slice(b"\r\n");
 }
 
+/// Write what stands before the payload of a `PUB` without reply.
+pub fn push_pub_line(out: &mut Vec<u8>, subject: &[u8], length: usize) {
+    out.extend_from_slice(b"PUB ");
+    out.extend_from_slice(subject);
+    out.push(b' ');
+    push_decimal(out, length as u64);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// The body of the fuzz target: any cut of any bytes gives the same frames, and no frame reaches beyond them.
 pub fn fuzz(bytes: &[u8]) {
     let Some((seed, bytes)) = bytes.split_first() else { return };

@@ -2,8 +2,8 @@
 //!
 //! Comes in a part of the wasm of its own: the session calls it only where something of it has been used. Knows nothing of who holds messages and for how long answers are waited for.
 
-use super::super::live_head;
 use super::super::wire::{self, Msg};
+use super::super::{head, live_head};
 use super::pings::{ASK, Ping};
 use super::{NatsSession, Phase};
 use crate::base::error::{Error, Kind};
@@ -14,6 +14,7 @@ use crate::link::live::{AskId, Heard, Live, LiveDraft, Sound, SubId};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Output, Source, Span};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The question behind a reply subject, if it is one of the application's.
 fn ask_of(name: &[u8]) -> Option<AskId> {
@@ -119,6 +120,19 @@ impl NatsSession {
         }
     }
 
+    /// A message was written, of so many bytes.
+    fn published(&mut self, now: Now, out: &mut Outbox, length: usize) {
+        // Lines without a payload fill a socket as well.
+        let bytes = (length as u64).saturating_add(16);
+        let ears = &mut self.ears;
+        ears.unconfirmed = ears.unconfirmed.saturating_add(bytes);
+        ears.fresh = ears.fresh.saturating_add(bytes);
+        ears.fresh_since.get_or_insert(now.mono);
+        if ears.fresh >= limits::CONFIRM_AT {
+            self.confirm_last(out);
+        }
+    }
+
     /// A message for a subscription.
     #[inline(never)]
     pub(super) fn heard(&mut self, msg: &Msg, bytes: &[u8], source: Source, start: usize) {
@@ -193,15 +207,7 @@ impl Live for NatsSession {
         match ask {
             None => {
                 wire::push_pub(out.main(), &[to.as_bytes()], &[], message, head);
-                // Lines without a payload fill a socket as well.
-                let bytes = (message.len() as u64).saturating_add(to.len() as u64).saturating_add(16);
-                let ears = &mut self.ears;
-                ears.unconfirmed = ears.unconfirmed.saturating_add(bytes);
-                ears.fresh = ears.fresh.saturating_add(bytes);
-                ears.fresh_since.get_or_insert(now.mono);
-                if ears.fresh >= limits::CONFIRM_AT {
-                    self.confirm_last(out);
-                }
+                self.published(now, out, to.len().saturating_add(message.len()));
             }
             Some(ask) => {
                 self.name.clear();
@@ -210,6 +216,24 @@ impl Live for NatsSession {
                 wire::push_pub(out.main(), &[to.as_bytes()], &[self.inbox.as_bytes(), &self.name], message, head);
             }
         }
+    }
+
+    fn send_plain(&mut self, now: Now, out: &mut Outbox, to: &Rc<str>, data: &[u8]) -> Result<(), Error> {
+        head::fits(0, data.len(), self.info.max_payload)?;
+        self.ears.used = true;
+        let line = &mut self.ears.line;
+        if line.length != data.len() || !line.to.as_ref().is_some_and(|known| Rc::ptr_eq(known, to)) {
+            line.to = Some(to.clone());
+            line.length = data.len();
+            line.text.clear();
+            wire::push_pub_line(&mut line.text, to.as_bytes(), data.len());
+        }
+        let main = out.main();
+        main.extend_from_slice(&line.text);
+        main.extend_from_slice(data);
+        main.extend_from_slice(b"\r\n");
+        self.published(now, out, to.len().saturating_add(data.len()));
+        Ok(())
     }
 
     fn confirm(&mut self, out: &mut Outbox) {

@@ -6,6 +6,7 @@ use crate::base::time::Time;
 use crate::link::live::SubId;
 use crate::link::outbox::Outbox;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Answers to questions of the application come to `<inbox>.Q<n>`.
 pub(super) const ASK: u8 = b'Q';
@@ -36,6 +37,15 @@ pub(super) struct Ears {
     /// Published since the last `PING`.
     pub(super) fresh: u64,
     pub(super) fresh_since: Option<Time>,
+    pub(super) line: Line,
+}
+
+/// The line before the last payload that was published: the next is mostly one to the same channel, of the same length.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) to: Option<Rc<str>>,
+    pub(super) length: usize,
+    pub(super) text: Vec<u8>,
 }
 
 impl Ears {
