@@ -3,6 +3,7 @@
 use stationmaster::base::error::Kind;
 use stationmaster::base::time::{Now, Time, Wall};
 use stationmaster::base::value::Value;
+use stationmaster::brokers::terms::StationSpec;
 use stationmaster::brokers::{self, Kind as Broker};
 use stationmaster::client::{live_options, options};
 use std::collections::BTreeSet;
@@ -55,7 +56,7 @@ fn what_is_lacking_is_a_feature_of_the_typings() {
 #[test]
 fn nonsense_is_refused_in_every_option() {
     let unlike_anything = || Value::List(vec![Value::List(Vec::new())]);
-    let station = options::default_station();
+    let station = StationSpec::default();
     assert_eq!(station.partitions, 1);
     let read = |what: &str, name: &str, given: &Value| -> Option<Kind> {
         let error = match what {

@@ -46,7 +46,7 @@ pub struct StationSpec {
 }
 
 impl Default for StationSpec {
-    /// The contract's defaults: those of a station that comes along with another one.
+    /// The contract's defaults: those of a station that nobody gave options for, what reading none makes of them.
     fn default() -> StationSpec {
         StationSpec {
             retention: Retention::Age(604_800),

@@ -3,10 +3,9 @@
 use super::connection::Connection;
 use super::consumer::Spec;
 use super::driver::Driver;
-use super::options;
 use super::turn::{ConsumerId, OpId};
 use crate::base::error::{Error, Kind};
-use crate::brokers::terms::GroupFacts;
+use crate::brokers::terms::{GroupFacts, StationSpec};
 use std::rc::Rc;
 
 impl Driver {
@@ -43,7 +42,7 @@ impl Driver {
             .spec(id)
             .cloned()
             .ok_or_else(|| Error::argument("the consumer has been closed"))?;
-        let station = options::default_station();
+        let station = StationSpec::default();
         let since = self.watch_registry(std::slice::from_ref(&spec.station));
         let ops = self.ops()?;
         let facts = ops.station(&spec.station, &station).await?;

@@ -370,24 +370,6 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
     })
 }
 
-/// The options with which a producer or consumer creates a missing station: what [`station`] makes of none, without the code
-/// that reads them, which is a part of its own.
-pub fn default_station() -> StationSpec {
-    StationSpec {
-        retention: Retention::Age(604_800),
-        in_memory: false,
-        replicas: 1,
-        window: Millis(120_000),
-        partitions: 1,
-        poison_to_dls: true,
-        schema_failed_to_dls: true,
-        dls_station: String::new(),
-        schema: String::new(),
-        extra: Vec::new(),
-        given: Vec::new(),
-    }
-}
-
 /// What a producer was made with.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Producer {
@@ -692,7 +674,7 @@ mod tests {
         assert_eq!((spec.retention, spec.partitions), (Retention::Messages(5), 3));
         assert_eq!(spec.given, ["retentionType", "retentionValue", "tieredStorageEnabled", "partitionsNumber"]);
         for broker in [Broker::Nats, Broker::Memory] {
-            assert_eq!(station(&Value::Nothing, broker).unwrap(), default_station());
+            assert_eq!(station(&Value::Nothing, broker).unwrap(), StationSpec::default());
         }
         assert_eq!(kind(station(&json(r#"{"partitionsNumber":0}"#), Broker::Nats)), Kind::InvalidArgument);
         assert_eq!(kind(station(&json(r#"{"tieredStorageEnabled":true}"#), Broker::Nats)), Kind::NotSupported);

@@ -1,9 +1,8 @@
 //! Stations that producers need: made where they are missing.
 
 use super::driver::Driver;
-use super::options;
 use crate::base::error::{Error, Kind};
-use crate::brokers::terms::{Done, StationFacts};
+use crate::brokers::terms::{Done, StationFacts, StationSpec};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -11,7 +10,7 @@ use std::rc::Rc;
 #[inline(never)]
 pub fn ensure(driver: Rc<Driver>, names: Vec<String>) -> Pin<Box<dyn Future<Output = Done<Vec<StationFacts>>>>> {
     Box::pin(async move {
-        let spec = options::default_station();
+        let spec = StationSpec::default();
         let since = driver.watch_registry(&names);
         let mut found = Vec::new();
         for name in &names {

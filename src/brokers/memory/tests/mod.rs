@@ -256,19 +256,7 @@ fn at(station: &str) -> StationFacts {
 
 /// A station with the contract's defaults.
 fn usual() -> StationSpec {
-    StationSpec {
-        retention: Retention::Age(604_800),
-        in_memory: false,
-        replicas: 1,
-        window: Millis(120_000),
-        partitions: 1,
-        poison_to_dls: true,
-        schema_failed_to_dls: true,
-        dls_station: String::new(),
-        schema: String::new(),
-        extra: Vec::new(),
-        given: Vec::new(),
-    }
+    StationSpec::default()
 }
 
 fn keeping(retention: Retention) -> StationSpec {
