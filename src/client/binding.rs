@@ -18,7 +18,7 @@ impl Driver {
     pub(super) fn read_schema(self: &Rc<Self>, name: String) -> Boxed<Bound> {
         let driver = self.clone();
         Box::pin(async move {
-            let (schema, why) = match driver.ops()?.schema(&name).await {
+            let (schema, why) = match driver.operations()?.schema(&name).await {
                 Ok(Some(schema)) => (Some(schema), String::new()),
                 Ok(None) => (None, "it is not in the registry any more".into()),
                 Err(error) if matches!(error.kind, Kind::Closed | Kind::Internal) => return Err(error),

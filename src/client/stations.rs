@@ -14,7 +14,8 @@ pub fn ensure(driver: Rc<Driver>, names: Vec<String>) -> Pin<Box<dyn Future<Outp
         let since = driver.watch_registry(&names);
         let mut found = Vec::new();
         for name in &names {
-            let facts = driver.ops()?.station(name, &spec).await?;
+            // Also while the connection closes: what waits for the station may still finish.
+            let facts = driver.operations()?.station(name, &spec).await?;
             if facts.places.iter().any(|place| place.address.is_empty()) {
                 return Err(Error::new(
                     Kind::NotSupported,

@@ -8,6 +8,9 @@ const PATIENCE = 10_000;
 
 let counter = 0;
 
+/** Whose a name is, for errors that nobody caught. @type {Map<string, string>} */
+export const owners = new Map();
+
 export class Context {
   #connections = [];
   #endings = [];
@@ -44,7 +47,9 @@ export class Context {
   /** A name nobody else has, in the alphabet that all brokers take. */
   name(kind = 'st') {
     counter += 1;
-    return `${kind}-${this.#run.id}-${counter}`;
+    const name = `${kind}-${this.#run.id}-${counter}`;
+    owners.set(name, `${this.row.topic}: ${this.row.title}`);
+    return name;
   }
 
   station(connection, options, name = this.name()) {

@@ -2,6 +2,7 @@
 // no browser driver; whoever calls gives it URLs or paths that `import` understands.
 
 import { VirtualClock } from '../clock.mjs';
+import { owners } from './context.mjs';
 import { runRows } from './runner.mjs';
 
 /**
@@ -43,7 +44,8 @@ async function everyPart(entry) {
 }
 
 function watch(problems) {
-  const tell = (kind, error) => problems.push(`${kind}: ${error?.stack ?? String(error)}`);
+  const row = (error) => (owners.has(error?.station) ? ` (row: ${owners.get(error.station)})` : '');
+  const tell = (kind, error) => problems.push(`${kind}${row(error)}: ${error?.stack ?? String(error)}`);
   if (typeof window === 'undefined') {
     const rejected = (error) => tell('unhandled rejection', error);
     const thrown = (error) => tell('uncaught error', error);

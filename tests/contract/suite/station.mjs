@@ -185,8 +185,9 @@ row('destroy ends a running handler of another connection with no_such_station',
   const consumer = await other.consumer(station.name, { consumerName: 'one', batchMaxTimeToWaitMs: 500, pullIntervalMs: 100 });
   const running = consumer.consume(async (messages) => { for (const message of messages) await message.ack(); });
   await station.produce('x');
+  const ended = t.rejects(t.within(10_000, running, 'consume()'), 'no_such_station');
   await station.destroy();
-  await t.rejects(t.within(10_000, running, 'consume()'), 'no_such_station');
+  await ended;
   t.checkError(await t.within(5000, consumer.closed, 'closed'), 'no_such_station');
 });
 
@@ -198,17 +199,20 @@ row('destroy ends an iteration with no_such_station', { needs: ['destroy'] }, as
   const { value } = await iterator.next();
   await value.ack();
   const next = iterator.next();
+  const ended = t.rejects(t.within(10_000, next, 'next()'), 'no_such_station');
   await station.destroy();
-  await t.rejects(t.within(10_000, next, 'next()'), 'no_such_station');
+  await ended;
 });
 
 row('destroy ends a fetch that waits with no_such_station', { needs: ['destroy'] }, async (t) => {
   const { connection, station } = await t.setup();
   const consumer = await connection.consumer(station.name, { consumerName: 'one' });
   const waiting = consumer.fetch({ batchMaxTimeToWaitMs: 15_000 });
+  // Awaited from now on: it may end before destroy() does.
+  const ended = t.rejects(t.within(10_000, waiting, 'fetch()'), 'no_such_station');
   await t.turn();
   await station.destroy();
-  await t.rejects(t.within(10_000, waiting, 'fetch()'), 'no_such_station');
+  await ended;
 });
 
 row('the producer behind produce() is dropped with its station, and the next call makes both anew', { needs: ['destroy'] }, async (t) => {
