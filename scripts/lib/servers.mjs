@@ -13,8 +13,13 @@ import { fatal, until } from './until.mjs';
 
 /** How long one server may take to listen, and a cluster to elect its leader, on a busy machine. */
 const READY_MS = 20_000;
-/** Free ports are found by asking the system and letting go again; somebody else may take one in between. */
+/** Free ports are found by trying and letting go again; somebody else may take one in between. */
 const PORT_ATTEMPTS = 5;
+/**
+ * Below those that systems give to outgoing connections (from 32768 or 49152 on): a server that is down for a moment would find
+ * its port taken when it comes back.
+ */
+const PORTS = { first: 10_240, end: 32_000 };
 
 /**
  * @typedef {object} NatsOptions
@@ -225,12 +230,20 @@ async function leaderIsThere(nodes) {
 
 /** Different free ports: all held at once, so that the system cannot hand out one twice. @param {number} count */
 export async function freePorts(count) {
-  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject).listen(0, '127.0.0.1', () => resolve(server));
-  })));
+  const servers = await Promise.all(Array.from({ length: count }, listening));
   const ports = servers.map((server) => server.address().port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** A listener on a port that nobody has. @returns {Promise<import('node:net').Server>} */
+function listening() {
+  const port = PORTS.first + Math.floor(Math.random() * (PORTS.end - PORTS.first));
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error) => (/** @type {any} */ (error).code === 'EADDRINUSE' ? resolve(listening()) : reject(error)));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
 }
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
