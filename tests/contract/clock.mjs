@@ -21,6 +21,8 @@ export class VirtualClock {
   #timers = new Map();
   #next = 1;
   #running = false;
+  /** Ends the wait for a timer, while there is none. */
+  #wake = () => {};
 
   /** Replaces the globals. Promises, queueMicrotask and message ports stay real. */
   install() {
@@ -52,6 +54,7 @@ export class VirtualClock {
   /** Gives the real clocks back. Timers that never became due are forgotten. */
   uninstall() {
     this.#running = false;
+    this.#wake();
     for (const name of ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date']) globalThis[name] = REAL[name];
     Object.defineProperty(performance, 'now', { value: REAL.now, configurable: true, writable: true });
   }
@@ -60,6 +63,7 @@ export class VirtualClock {
     const id = this.#next++;
     const delay = Number.isFinite(ms) && ms > 0 ? ms : 0;
     this.#timers.set(id, { id, at: this.#now + delay, every, callback, args });
+    this.#wake();
     return id;
   }
 
@@ -69,7 +73,7 @@ export class VirtualClock {
       for (let quiet = 0; quiet < QUIET_TURNS; quiet += 1) await turn();
       const due = this.#first();
       if (!due) {
-        await new Promise((resolve) => REAL.setTimeout(resolve, 1));
+        await new Promise((resolve) => { this.#wake = resolve; });
         continue;
       }
       this.#now = Math.max(this.#now, due.at);

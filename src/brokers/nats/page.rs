@@ -4,7 +4,7 @@
 //! Source: jetstream.md section 4.9. Knows nothing of stations and sessions.
 
 use super::wire;
-use crate::base::bytes::parse_decimal;
+use crate::base::bytes::{decode_base64, parse_decimal};
 use crate::base::limits;
 use crate::base::time::{Wall, parse_rfc3339};
 use crate::base::value::Value;
@@ -62,13 +62,12 @@ pub fn pending(head: &[u8]) -> Option<u64> {
 /// The leader's answer.
 pub fn leader(partition: u32, answer: &Value) -> Option<(Stored, Vec<u8>)> {
     let message = answer.get("message");
-    let bytes = |key: &str| message.get(key).text().map_or(Some(Vec::new()), base64);
     let stored = Stored {
         partition,
         sequence: message.get("seq").whole()?,
         stamp: message.get("time").text().and_then(parse_rfc3339).unwrap_or(Wall(0)),
-        head: bytes("hdrs")?,
-        data: bytes("data")?,
+        head: decode_base64(message.get("hdrs").text().unwrap_or_default())?,
+        data: decode_base64(message.get("data").text().unwrap_or_default())?,
     };
     Some((stored, message.get("subject").text()?.as_bytes().to_vec()))
 }
@@ -76,29 +75,6 @@ pub fn leader(partition: u32, answer: &Value) -> Option<(Stored, Vec<u8>)> {
 /// The last field of a name: a message may have been stored with one of the same name, copied from elsewhere.
 fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     wire::fields(head).filter(|(key, _)| *key == name.as_bytes()).last().map(|(_, value)| value)
-}
-
-/// Base64 as JSON of servers has it; `None` if it is not.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let (mut held, mut bits) = (0u32, 0u32);
-    for byte in text.bytes().filter(|byte| *byte != b'=') {
-        let value = match byte {
-            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
-            b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
-            b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        held = held << 6 | u32::from(value);
-        bits = bits.wrapping_add(6);
-        if bits >= 8 {
-            bits = bits.wrapping_sub(8);
-            bytes.push((held >> bits) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -148,7 +124,7 @@ mod tests {
         #[test]
         fn any_page_is_read_without_a_panic(bytes: Vec<u8>, text in "[A-Za-z0-9+/=]{0,40}") {
             let _ = messages(1, &bytes);
-            prop_assert!(base64(&text).is_some_and(|bytes| bytes.len() <= text.len()));
+            prop_assert!(decode_base64(&text).is_none_or(|bytes| bytes.len() <= text.len()));
         }
     }
 }

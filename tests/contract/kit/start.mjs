@@ -11,7 +11,7 @@ import { runRows } from './runner.mjs';
  */
 export async function start(config, hooks) {
   const problems = [];
-  const forget = watch(problems);
+  const { told, forget } = watch(problems);
   const clock = config.virtual ? new VirtualClock() : undefined;
   clock?.install();
   const api = await import(config.entry);
@@ -30,8 +30,7 @@ export async function start(config, hooks) {
     control: (name, ...args) => hooks.control(name, args),
   };
   const results = await runRows(rows, run, { ...config, report: hooks.report });
-  // A rejection counts as unhandled only after the turn in which it happened.
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await told();
   clock?.uninstall();
   forget();
   return { results, problems };
@@ -43,21 +42,38 @@ async function everyPart(entry) {
   for (const name of [...Object.keys(parts.needs), 'station']) await parts.load(name);
 }
 
+/**
+ * Collects what nobody caught. `told` resolves when everything that has been rejected so far is known: platforms tell in order, so
+ * a rejection of its own comes after all others.
+ */
 function watch(problems) {
   const row = (error) => (owners.has(error?.station) ? ` (row: ${owners.get(error.station)})` : '');
   const tell = (kind, error) => problems.push(`${kind}${row(error)}: ${error?.stack ?? String(error)}`);
+  const last = Symbol('everything before this has been told');
+  let done;
+  const rejected = (reason) => (reason === last ? done() : tell('unhandled rejection', reason));
+  const thrown = (error) => tell('uncaught error', error);
+  const told = () => new Promise((resolve) => {
+    done = resolve;
+    Promise.reject(last);
+  });
   if (typeof window === 'undefined') {
-    const rejected = (error) => tell('unhandled rejection', error);
-    const thrown = (error) => tell('uncaught error', error);
     process.on('unhandledRejection', rejected).on('uncaughtException', thrown);
-    return () => process.off('unhandledRejection', rejected).off('uncaughtException', thrown);
+    return { told, forget: () => process.off('unhandledRejection', rejected).off('uncaughtException', thrown) };
   }
-  const rejected = (event) => tell('unhandled rejection', event.reason);
-  const thrown = (event) => tell('uncaught error', event.error ?? event.message);
-  window.addEventListener('unhandledrejection', rejected);
-  window.addEventListener('error', thrown);
-  return () => {
-    window.removeEventListener('unhandledrejection', rejected);
-    window.removeEventListener('error', thrown);
+  const asRejected = (event) => {
+    // The page's own log is for what was not meant.
+    if (event.reason === last) event.preventDefault();
+    rejected(event.reason);
+  };
+  const asThrown = (event) => thrown(event.error ?? event.message);
+  window.addEventListener('unhandledrejection', asRejected);
+  window.addEventListener('error', asThrown);
+  return {
+    told,
+    forget: () => {
+      window.removeEventListener('unhandledrejection', asRejected);
+      window.removeEventListener('error', asThrown);
+    },
   };
 }
