@@ -1,9 +1,9 @@
 # The only list of commands. Each works alone: it installs and builds what it needs first.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint bench size fuzz pack clean
+.PHONY: help setup build demo test test-live lint bench size fuzz pack clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: wasm32 target, Chromium, nats-server, Node 26, build and test tools
 	@scripts/setup.sh
@@ -20,6 +20,11 @@ demo: ## a real nats-server, a headless page, 10,000 messages; then the console 
 test: ## every test: Rust, headless browser, contract on real servers, tarball in every runtime, typings, size
 	@scripts/setup.sh || { echo '0 passed, 1 failed'; exit 1; }
 	@node scripts/test.mjs $(ARGS)
+
+test-live: ## the contract suite on a Memphis broker of yours: MEMPHIS_URL=ws://host:7770 [MEMPHIS_USER= MEMPHIS_PASSWORD= ...], see README
+	@scripts/setup.sh
+	@scripts/build.sh
+	@node scripts/test-live.mjs $(ARGS)
 
 lint: ## formatting, clippy (native and wasm32) and type-check of the JavaScript
 	@scripts/setup.sh build

@@ -53,23 +53,25 @@ export async function handedOver(values) {
 
 /**
  * Runs rows in the runtime that was asked for and prints each. `configs`: one for each module of rows, in turn. `control`
- * answers rows that need something done outside of them. Sets the exit code; the counts come when the process ends.
+ * answers rows that need something done outside of them; `after` puts away what the run had, and may tell what was wrong. Sets the exit code; the counts come when the process ends.
  */
 export async function run(values, configs, { control = {}, after = async () => {} } = {}) {
   const began = real.now();
-  const tally = { passed: 0, failed: 0, notOffered: 0 };
+  const tally = { passed: 0, failed: 0, notOffered: 0, notRun: 0 };
   // Registered before anything can fail: the last line is always the counts.
   process.once('exit', () => {
     if (tally.passed + tally.failed === 0) tally.failed = 1;
     if (tally.failed > 0) process.exitCode = 1;
-    console.log(`${((real.now() - began) / 1000).toFixed(1)} s on ${values.runtime}${configs.some((config) => config.virtual) ? ', virtual clock' : ''}; ${tally.notOffered} not offered`);
+    console.log(`${((real.now() - began) / 1000).toFixed(1)} s on ${values.runtime}${configs.some((config) => config.virtual) ? ', virtual clock' : ''}; ${tally.notOffered} not offered${tally.notRun > 0 ? `, ${tally.notRun} not run` : ''}`);
     console.log(`${tally.passed} passed, ${tally.failed} failed`);
   });
   const report = (result) => {
     if (result.state === 'passed') tally.passed += 1;
     else if (result.state === 'failed') tally.failed += 1;
+    else if (result.state === 'not run') tally.notRun += 1;
     else tally.notOffered += 1;
-    if (!values.quiet || result.state === 'failed') console.log(line(result));
+    // What was left out for want of power over the broker is said in any case.
+    if (!values.quiet || ['failed', 'not run'].includes(result.state)) console.log(line(result));
   };
   const hooks = {
     report,
@@ -97,7 +99,10 @@ export async function run(values, configs, { control = {}, after = async () => {
     }
   }
   real.clearTimeout(limit);
-  await after();
+  for (const problem of await after() ?? []) {
+    tally.failed += 1;
+    console.log(`FAIL ${problem}`);
+  }
   // A row that failed may have left anything behind.
   if (tally.failed > 0) process.exit(1);
   const lingering = real.setTimeout(() => {

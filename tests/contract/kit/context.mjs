@@ -27,9 +27,10 @@ export class Context {
     Object.assign(this, { ok, equal, deepEqual, between, fail, show });
   }
 
-  /** Options that reach the broker under test, with the row's own on top. */
+  /** Options that reach the broker under test, with the row's own on top. What a row leaves undefined is not given. */
   options(more = {}) {
-    return { broker: this.broker, ...(this.url === undefined ? {} : { url: this.url, timeoutMs: PATIENCE }), ...more };
+    const own = { broker: this.broker, ...(this.url === undefined ? {} : { url: this.url, timeoutMs: PATIENCE }), ...this.#run.login };
+    return { ...own, ...Object.fromEntries(Object.entries(more).filter(([key, value]) => value !== undefined || !(key in own))) };
   }
 
   /** A connection that ends with the row. */

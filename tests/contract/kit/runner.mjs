@@ -8,7 +8,7 @@ const WAIT_LIMIT = 60_000;
 
 /**
  * `run`: { api, broker, url?, control?, virtual?, id? }. `report(result)` is called once a row with
- * { title, topic, section, state: 'passed' | 'failed' | 'not offered', ms, why? }. `dials`: how many rows may connect at
+ * { title, topic, section, state: 'passed' | 'failed' | 'not offered' | 'not run', ms, why? }. `dials`: how many rows may connect at
  * the same time (any number). Resolves with the results.
  */
 export async function runRows(rows, run, { only, quick = 8, waiting = 32, dials, report = () => {} } = {}) {
@@ -45,7 +45,7 @@ function limited(most) {
 }
 
 async function offered(run) {
-  const connection = await run.api.connect({ broker: run.broker, ...(run.url === undefined ? {} : { url: run.url }) });
+  const connection = await run.api.connect({ broker: run.broker, ...(run.url === undefined ? {} : { url: run.url }), ...run.login });
   const { capabilities } = connection;
   await connection.close();
   return capabilities;
@@ -59,6 +59,8 @@ async function pool(rows, size, one) {
 }
 
 async function runRow(row, run, capabilities) {
+  const power = row.controls.find((kind) => !run.controls?.includes(kind));
+  if (power) return { state: 'not run', ms: 0, why: `it needs power over the broker (${power})` };
   const missing = row.needs.find((feature) => !capabilities.has(feature));
   if (missing) return { state: 'not offered', ms: 0, why: `${missing}: ${capabilities.why(missing)}` };
   const present = row.without.find((feature) => capabilities.has(feature));
@@ -94,5 +96,6 @@ export function line(result) {
   const time = `${Math.round(result.ms)} ms`;
   if (result.state === 'passed') return `ok   ${place} (${time})`;
   if (result.state === 'not offered') return `--   ${place}: not offered: ${result.why}`;
+  if (result.state === 'not run') return `--   ${place}: not run: ${result.why}`;
   return `FAIL ${place} (semantics.md section ${result.section}; ${time})\n     ${result.why}`;
 }

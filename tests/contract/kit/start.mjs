@@ -6,7 +6,7 @@ import { owners } from './context.mjs';
 import { runRows } from './runner.mjs';
 
 /**
- * `config`: { entry, rows, broker, url?, virtual?, chunks?, only?, quick?, waiting? }. `hooks`: report(result), control(name, args).
+ * `config`: { entry, rows, broker, url?, id?, login?, controls?, virtual?, chunks?, only?, quick?, waiting? }. `hooks`: report(result), control(name, args).
  * Resolves with { results, problems }: problems are errors that nobody caught.
  */
 export async function start(config, hooks) {
@@ -26,6 +26,9 @@ export async function start(config, hooks) {
     api,
     broker: config.broker,
     url: config.url,
+    ...(config.id === undefined ? {} : { id: config.id }),
+    login: config.login,
+    controls: config.controls,
     virtual: Boolean(config.virtual),
     control: (name, ...args) => hooks.control(name, args),
   };

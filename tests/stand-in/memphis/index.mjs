@@ -124,6 +124,14 @@ export class StandIn {
     if (schema) schema.active = version;
   }
 
+  /** A schema is enforced on a station, or (`''`) none. @param {string} name @param {string} on */
+  useSchema(name, on) {
+    const station = this.store.stations.get(on);
+    if (!station) return;
+    station.schema_name = name;
+    this.control.told(station);
+  }
+
   /** A schema is deleted; its stations hear of it. @param {string} name */
   removeSchema(name) {
     this.store.schemas.delete(name);
