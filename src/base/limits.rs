@@ -24,6 +24,9 @@ pub const BATCH_MAX: u32 = 5000;
 /// A fetch resolves early at this many bytes, so that one call cannot exhaust a page.
 pub const FETCH_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Dead letters that were sent again come unasked: with so many messages in hand a consumer takes no more of them.
+pub const RESENT: usize = 1000;
+
 /// Most partitions of a station made here; more serve nobody and cost a round trip each.
 pub const PARTITIONS_MAX: u32 = 64;
 

@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::dying::{Deaths, Dying};
 use super::filter::{self, Filter};
-use super::member::{Consumer, Feed, Fetch, Held, Mode, Stage, recycle};
+use super::member::{Consumer, Feed, Fetch, Held, Mode, RESENT, Stage, only_acked, recycle};
 use super::turn::{ConsumerId, Delivered, MsgId, OpId, Row};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -293,18 +293,15 @@ impl Consumers {
         if consumer.spec.group.auto_ack && !ends {
             return;
         }
-        for held in std::mem::take(&mut consumer.held) {
-            let Some(feed) = consumer.feeds.get_mut(held.feed) else { continue };
-            feed.held = 0;
-            if !consumer.spec.group.auto_ack && ctx.up {
+        for held in consumer.take_held(ends) {
+            let Some(feed) = consumer.feeds.get(held.feed) else { continue };
+            if !consumer.spec.group.auto_ack && !held.is_resent() && ctx.up {
                 ctx.session.settle(ctx.now, ctx.out, feed.id, &held.token, &Verdict::Nack, None);
                 consumer.given_back = consumer.given_back.saturating_add(1);
             }
             ctx.turn.rows.push(Row::Dropped { consumer: id, id: held.id });
             recycle(&mut self.spare, held.token);
         }
-        consumer.held_bytes = 0;
-        consumer.beat = None;
         ctx.out.release_acks();
     }
 
@@ -341,11 +338,15 @@ impl Consumers {
                 self.touched.push(id);
                 return;
             }
-            if consumer.stopped || consumer.dormant {
+            if (consumer.stopped || consumer.dormant) && arrival.sequence != RESENT {
                 ctx.session.settle(ctx.now, ctx.out, arrival.feed, token, &Verdict::Nack, None);
                 consumer.given_back = consumer.given_back.saturating_add(1);
                 return;
             }
+        }
+        let resent = arrival.sequence == RESENT;
+        if resent && consumer.is_full() {
+            return;
         }
         consumer.last_id = consumer.last_id.wrapping_add(1);
         let msg = MsgId(consumer.last_id);
@@ -368,7 +369,7 @@ impl Consumers {
             deadline: ctx.now.mono + ack_time,
         });
         consumer.held_bytes = consumer.held_bytes.saturating_add(size);
-        if !auto {
+        if !auto && !resent {
             consumer.beat = earliest(consumer.beat, Some(beat));
         }
         let Some(feed) = consumer.feeds.get_mut(index) else { return };
@@ -390,7 +391,7 @@ impl Consumers {
             head: moved(arrival.head),
             data: moved(arrival.data),
             token: moved(arrival.token),
-            partition: feed.partition,
+            partition: if resent { 0 } else { feed.partition },
             sequence: arrival.sequence,
             stamp: arrival.stamp,
             deliveries: arrival.deliveries,
@@ -624,6 +625,14 @@ impl Consumers {
                     .hint("Make the consumer without autoAck to give messages back.")),
             };
         }
+        let resent = settle.sequence == RESENT;
+        match settle.verdict {
+            Verdict::Extend(_) if resent => return Ok(Settled::Done),
+            Verdict::Nack | Verdict::Delay(_) | Verdict::Bury(_) if resent => return Err(only_acked()),
+            _ => {}
+        }
+        // Nobody confirms such an acknowledgement.
+        let confirm = settle.confirm && !resent;
         let gives_back = matches!(settle.verdict, Verdict::Nack | Verdict::Delay(_));
         let dies = gives_back
             && !consumer.broker_buries
@@ -632,7 +641,7 @@ impl Consumers {
             return Ok(Settled::Dies);
         }
         let verdict = settle.verdict.clone();
-        let Some(index) = consumer.feeds.iter().position(|feed| feed.partition == settle.partition) else {
+        let Some(index) = consumer.feed_of(settle.partition) else {
             return Err(closed());
         };
         let deadline = ctx.now.mono + consumer.spec.group.ack_time;
@@ -642,19 +651,11 @@ impl Consumers {
         }
         if !up {
             let token = settle.token.to_vec();
-            self.late.push(Late {
-                consumer: id,
-                partition: settle.partition,
-                token,
-                verdict,
-                op,
-                deadline,
-                confirm: settle.confirm,
-            });
+            self.late.push(Late { consumer: id, partition: settle.partition, token, verdict, op, deadline, confirm });
             return Ok(Settled::Late);
         }
-        ctx.session.settle(ctx.now, ctx.out, feed.id, settle.token, &verdict, settle.confirm.then_some(wait));
-        Ok(if settle.confirm { Settled::Asked } else { Settled::Done })
+        ctx.session.settle(ctx.now, ctx.out, feed.id, settle.token, &verdict, confirm.then_some(wait));
+        Ok(if confirm { Settled::Asked } else { Settled::Done })
     }
 
     /// The link is back: settles that waited go out. Those that want a confirmation come back, to be watched.
@@ -663,7 +664,7 @@ impl Consumers {
         for late in std::mem::take(&mut self.late) {
             let feed = self
                 .get(late.consumer)
-                .and_then(|consumer| consumer.feeds.iter().find(|feed| feed.partition == late.partition))
+                .and_then(|consumer| consumer.feeds.get(consumer.feed_of(late.partition)?))
                 .map(|feed| feed.id);
             let Some(feed) = feed else {
                 ctx.turn.end(late.op, Err(closed()));

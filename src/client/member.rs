@@ -5,7 +5,7 @@
 use super::consumer::{FetchSpec, Prefetch, Scope, Spec};
 use super::context::Context;
 use super::turn::{ConsumerId, MsgId, OpId, Row};
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Time, earliest};
 use crate::link::session::{Ask, FeedId, Verdict, Wait};
@@ -52,6 +52,16 @@ pub(super) struct Held {
     /// The application's predicate has let it pass, or there is none.
     pub(super) judged: bool,
     pub(super) sequence: u64,
+}
+
+/// The sequence of a dead letter that the broker sends again to its group (Memphis): a live message, which came unasked, has
+/// no place in a partition and no ack time, and can only be acknowledged. It belongs to the first feed.
+pub(super) const RESENT: u64 = 0;
+
+impl Held {
+    pub(super) fn is_resent(&self) -> bool {
+        self.sequence == RESENT
+    }
 }
 
 /// What is going on.
@@ -120,6 +130,44 @@ impl Consumer {
         Consumer::in_scope(scope, &numbers)
     }
 
+    /// Take out what is given back when it stops, or, when it `ends`, everything. Dead letters that were sent again stay for the
+    /// next start: nobody would send them once more.
+    pub(super) fn take_held(&mut self, ends: bool) -> VecDeque<Held> {
+        let all = std::mem::take(&mut self.held).into_iter();
+        let (kept, taken): (VecDeque<_>, _) = all.partition(|held| held.is_resent() && !ends);
+        self.feeds.iter_mut().for_each(|feed| feed.held = 0);
+        self.held_bytes = 0;
+        for held in &kept {
+            self.held_bytes = self.held_bytes.saturating_add(held.bytes);
+            if let Some(feed) = self.feeds.get_mut(held.feed) {
+                feed.held = feed.held.saturating_add(1);
+            }
+        }
+        self.held = kept;
+        self.beat = None;
+        taken
+    }
+
+    /// There is no room for what was not asked for. The broker keeps it until it is acknowledged.
+    pub(super) fn is_full(&self) -> bool {
+        self.held.iter().filter(|held| held.is_resent()).count() >= limits::RESENT
+            || self.held_bytes >= limits::FETCH_BYTES
+    }
+
+    /// Where the feed of a partition stands; what has no partition belongs to the first.
+    pub(super) fn feed_of(&self, partition: u32) -> Option<usize> {
+        match partition {
+            0 => (!self.feeds.is_empty()).then_some(0),
+            number => self.feeds.iter().position(|feed| feed.partition == number),
+        }
+    }
+
+    /// Whether a held message is meant by a fetch of this partition, or of all.
+    fn fits(&self, held: &Held, only: Option<u32>) -> bool {
+        let meant = |feed: &Feed| only.is_none_or(|only| feed.partition == only);
+        held.is_resent() || self.feeds.get(held.feed).is_some_and(meant)
+    }
+
     /// The next message may be handed over.
     pub(super) fn has_ready(&self) -> bool {
         self.held.front().is_some_and(|held| held.judged)
@@ -148,8 +196,13 @@ impl Consumer {
             return;
         }
         let now = ctx.now.mono;
-        while self.held.front().is_some_and(|held| held.deadline <= now) {
-            if let Some(msg) = self.hand_over(0, spare, &mut (0, 0)) {
+        let mut at = 0;
+        while let Some(held) = self.held.get(at) {
+            if held.is_resent() {
+                at = at.saturating_add(1);
+            } else if held.deadline > now {
+                break;
+            } else if let Some(msg) = self.hand_over(at, spare, &mut (0, 0)) {
                 ctx.turn.rows.push(Row::Dropped { consumer: id, id: msg });
             }
         }
@@ -213,7 +266,7 @@ impl Consumer {
             let mut there = 0u32;
             let mut unjudged = 0u32;
             for held in &self.held {
-                let fits = self.feeds.get(held.feed).is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
+                let fits = self.fits(held, only);
                 if fits && !held.judged {
                     unjudged = unjudged.saturating_add(1);
                 } else if fits && there < spec.messages && bytes < limits::FETCH_BYTES {
@@ -240,12 +293,7 @@ impl Consumer {
             let mut ids = Vec::with_capacity(there as usize);
             let mut at = 0;
             while (ids.len() as u32) < there && at < self.held.len() {
-                let fits = self
-                    .held
-                    .get(at)
-                    .filter(|held| held.judged)
-                    .and_then(|held| self.feeds.get(held.feed))
-                    .is_some_and(|feed| only.is_none_or(|only| feed.partition == only));
+                let fits = self.held.get(at).is_some_and(|held| held.judged && self.fits(held, only));
                 match fits {
                     true => ids.extend(self.hand_over(at, spare, received)),
                     false => at = at.saturating_add(1),
@@ -364,7 +412,7 @@ impl Consumer {
             fetch.is_some_and(|only| feed.is_some_and(|feed| only.is_none_or(|only| feed.partition == only)))
         };
         if keeps || fetch.is_some() {
-            for held in self.held.iter_mut().filter(|held| held.beat <= now) {
+            for held in self.held.iter_mut().filter(|held| held.beat <= now && !held.is_resent()) {
                 if !keeps && !awaited(self.feeds.get(held.feed)) {
                     continue;
                 }
@@ -381,7 +429,7 @@ impl Consumer {
                 // Before anything is given back, or an open ask would bring it again at once.
                 self.withdraw(ctx);
             }
-            let due = |held: &Held| running || held.beat <= now;
+            let due = |held: &Held| !held.is_resent() && (running || held.beat <= now);
             let mut kept = VecDeque::new();
             for held in std::mem::take(&mut self.held) {
                 if !due(&held) {
@@ -399,8 +447,15 @@ impl Consumer {
             self.held = kept;
             ctx.out.release_acks();
         }
-        self.beat = self.held.iter().map(|held| held.beat).min();
+        self.beat = self.held.iter().filter(|held| !held.is_resent()).map(|held| held.beat).min();
     }
+}
+
+/// A dead letter that was sent again cannot be given back, and does not die twice.
+#[inline(never)]
+pub(super) fn only_acked() -> Error {
+    Error::new(Kind::NotSupported, "a dead letter that was sent again can only be acknowledged")
+        .hint("Without ack() it stays among the dead letters, and can be sent again from there.")
 }
 
 /// Keep a buffer for the next message.
