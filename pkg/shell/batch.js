@@ -135,7 +135,7 @@ export class Batch {
     this.#late.add(at);
     const again = (/** @type {unknown} */ kept) => /** @type {Promise<Receipt>} */ (this.producer._connection._calls.produce(this.producer, kept, options, false));
     const settled = (/** @type {Receipt | BrokerError} */ outcome) => this.settled(at, outcome);
-    schema.caught(error, this.messages[at], again, options.headers).then(settled, settled);
+    schema.caught(error, this.messages[at], again, options.headers, this.producer.name).then(settled, settled);
   }
 
   /**

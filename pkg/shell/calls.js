@@ -85,7 +85,7 @@ export class Calls {
       const failed = error instanceof BrokerError ? error : this.#connection._error(error);
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
-      return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers));
+      return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers, producer.name));
     }
     const promise = new Promise(executor);
     /** @type {Call} */

@@ -9,7 +9,7 @@
  * @typedef {object} Fit
  * @property {(message: unknown) => unknown} fit The payload that is sent instead of this one; throws if it does not fit.
  * @property {(call: number, message: unknown) => void} sent It was taken.
- * @property {(error: BrokerError, message: unknown, again: (message: unknown) => Promise<Receipt>, headers?: Headers) => Promise<Receipt>} caught It was not.
+ * @property {(error: BrokerError, message: unknown, again: (message: unknown) => Promise<Receipt>, headers?: Headers, producer?: string) => Promise<Receipt>} caught It was not.
  *
  * @typedef {Record<string, string> | (() => Promise<Record<string, string>>)} Headers
  */

@@ -127,7 +127,7 @@ export class Schemas {
           await connection._part('reading');
           return connection._headers(head)[0];
         };
-        if (entry && reject) entry.reject = () => void producer._awaits(schema.caught(error, message, () => Promise.reject(error), headers)).catch(reject);
+        if (entry && reject) entry.reject = () => void producer._awaits(schema.caught(error, message, () => Promise.reject(error), headers, producer.name)).catch(reject);
         connection._do((engine) => engine.refuseCall(call, error.message));
       }
     }
@@ -193,15 +193,16 @@ export class Bound {
    * @param {unknown} message
    * @param {unknown} again
    * @param {Headers} [headers]
+   * @param {string} [producer] its name
    * @returns {Promise<Receipt>}
    */
-  async caught(error, message, again, headers) {
+  async caught(error, message, again, headers, producer) {
     void again;
     const { violations } = /** @type {any} */ (error);
     if (violations) {
       // Not all at once: each is a sequence of questions.
       const lane = this.#buried++ % this.#lanes.length;
-      await (this.#lanes[lane] = /** @type {Promise<void>} */ (this.#lanes[lane]).then(() => this.#bury(message, told(violations), headers)));
+      await (this.#lanes[lane] = /** @type {Promise<void>} */ (this.#lanes[lane]).then(() => this.#bury(message, told(violations), headers, producer)));
     }
     throw error;
   }
@@ -210,13 +211,14 @@ export class Bound {
    * @param {unknown} message
    * @param {string} detail
    * @param {Headers} [headers]
+   * @param {string} [producer]
    */
-  async #bury(message, detail, headers) {
+  async #bury(message, detail, headers, producer = '') {
     const connection = this.#connection;
     try {
       const named = typeof headers === 'function' ? await headers() : headers;
       const data = raw(message) ?? new TextEncoder().encode(typeof message === 'string' ? message : json(message));
-      await connection._cold((engine) => engine.schemaFailed(this.station, Object.entries(named ?? {}).flat(), data, detail));
+      await connection._cold((engine) => engine.schemaFailed(this.station, Object.entries(named ?? {}).flat(), data, detail, producer));
     } catch (failed) {
       connection._log('warn', 'dead_letter_failed', { station: this.station, error: failed });
     }
@@ -261,10 +263,11 @@ class Several {
    * @param {unknown} message
    * @param {unknown} again
    * @param {Headers} [headers]
+   * @param {string} [producer]
    */
-  caught(error, message, again, headers) {
+  caught(error, message, again, headers, producer) {
     const whose = this.all.find((bound) => bound.station === /** @type {any} */ (error).station) ?? this.all[0];
-    return /** @type {Bound} */ (whose).caught(error, message, again, headers);
+    return /** @type {Bound} */ (whose).caught(error, message, again, headers, producer);
   }
 }
 

@@ -32,6 +32,8 @@ pub struct Death {
     pub sequence: u64,
     /// The group that gave up on it; empty if it was never stored.
     pub group: String,
+    /// The producer whose it was, if it was never stored; else empty.
+    pub producer: String,
     /// How often it was delivered.
     pub deliveries: u32,
     /// Why.
@@ -244,6 +246,7 @@ mod tests {
             partition: 2,
             sequence: 17,
             group: "billing".into(),
+            producer: String::new(),
             deliveries: 3,
             cause,
             headers: vec![pair("trace", "t-1"), pair("x-dead-group", "an older death")],

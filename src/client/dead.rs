@@ -24,6 +24,7 @@ pub(super) fn record(driver: Rc<Driver>, dying: Dying) -> Pin<Box<dyn Future<Out
             partition: dying.partition,
             sequence: dying.sequence,
             group: spec.group.name,
+            producer: String::new(),
             deliveries: dying.deliveries,
             cause: dying.cause,
             headers: driver.broker().headers(&dying.head),
@@ -37,19 +38,21 @@ pub(super) fn record(driver: Rc<Driver>, dying: Dying) -> Pin<Box<dyn Future<Out
 }
 
 impl Driver {
-    /// Keep a message that failed its schema, as the station's options say. `text` is what was wrong.
+    /// Keep a message that failed its schema, as the station's options say. `text` is what was wrong, `producer` whose it was.
     pub async fn schema_failed(
         &self,
         station: String,
         headers: Vec<(String, String)>,
         data: Vec<u8>,
         text: String,
+        producer: String,
     ) -> Done<()> {
         let death = Death {
             station,
             partition: 0,
             sequence: 0,
             group: String::new(),
+            producer,
             deliveries: 0,
             cause: Cause::Schema(text),
             headers,

@@ -51,12 +51,21 @@ impl Engine {
     }
 
     /// Keep a message that failed its schema among the dead, as the station's options say. `headers`: names and values in
-    /// turn; `text`: what was wrong.
+    /// turn; `text`: what was wrong; `producer`: its name.
     #[wasm_bindgen(js_name = schemaFailed)]
-    pub fn schema_failed(&self, station: String, headers: Vec<String>, data: Vec<u8>, text: String) -> Promise {
+    pub fn schema_failed(
+        &self,
+        station: String,
+        headers: Vec<String>,
+        data: Vec<u8>,
+        text: String,
+        producer: String,
+    ) -> Promise {
         let driver = self.driver.clone();
         let pairs = headers.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
-        promise(async move { driver.schema_failed(station, pairs, data, text).await.map(|()| JsValue::UNDEFINED) })
+        promise(
+            async move { driver.schema_failed(station, pairs, data, text, producer).await.map(|()| JsValue::UNDEFINED) },
+        )
     }
 
     /// Whether a station is there: an error if it is not.

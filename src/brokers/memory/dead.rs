@@ -81,6 +81,7 @@ impl Store {
             partition: spot.partition.saturating_add(1),
             sequence,
             group: group.name.clone(),
+            producer: String::new(),
             deliveries,
             cause: Cause::Deliveries,
             headers: head::headers(head),
