@@ -1,10 +1,11 @@
 // The program for what is on screen, written from the same forms that act. Passwords are never written out.
 
-import { $, el, oncePerFrame } from './dom.js';
+import { $, el, oncePerFrame, read } from './dom.js';
 import { burstPlan } from './burst.js';
 import { listenOptions } from './listen.js';
 import { produceOptions, readPayload } from './produce.js';
 import { answering, question } from './requests.js';
+import { schemaDraft } from './schema.js';
 import { browseOptions } from './stored.js';
 import { get, watch } from './store.js';
 
@@ -115,6 +116,21 @@ function burying() {
 }`;
 }
 
+/** Where the broker does not list its dead letters, the copies of them are what can be read. */
+function copying() {
+  return `${call('const copies = await connection.station', read($('#copies-form'), 'dlsStation') ?? 'dead-letters')}
+for await (const message of copies.browse()) {
+  console.log(message.headers, message.text());
+}`;
+}
+
+function checking() {
+  const { name, type, definition } = schemaDraft();
+  const text = definition.includes('\n') ? `\`${definition.replace(/[`\\$]/g, '\\$&')}\`` : quote(definition);
+  return `await connection.createSchema(${quote(name ?? '')}, ${quote(type)}, ${text});
+${call('await connection.enforceSchema', read($('#enforce-form'), 'schema') ?? name ?? '', get('station') ?? '')}`;
+}
+
 function responding() {
   const { channel, options, answer, fails } = answering();
   const text = `\`${answer.replace(/[`\\$]/g, '\\$&').replaceAll('{question}', '${request.text()}')}\``;
@@ -143,7 +159,8 @@ function parts() {
   const station = call('const station = await connection.station', get('station') ?? 'arrivals', get('stationOptions'));
   switch (get('view')) {
     case 'stored': return [station, browsing()];
-    case 'dead': return [station, burying()];
+    case 'dead': return get('connection')?.capabilities.has('dead_letters') === false ? [copying()] : [station, burying()];
+    case 'schema': return [station, checking()];
     case 'requests': return [responding(), asking()];
     case 'frames': return [TAPPING];
     default: return [station, producing(), consuming()];

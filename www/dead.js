@@ -1,6 +1,7 @@
-// Messages that a group gave up on or that failed the schema: what they were, why they died, and back into their station.
+// Messages that a group gave up on or that failed the schema: what they were, why they died, and back into their station. Where
+// the broker does not list them to clients, what can be read is the station that gets copies of them.
 
-import { $, clock, el, int } from './dom.js';
+import { $, clock, el, int, read } from './dom.js';
 import { busy, toast } from './errors.js';
 import { preview } from './list.js';
 import { refreshSoon } from './stations.js';
@@ -28,6 +29,24 @@ function tell() {
   $('#dead-note').textContent = count === 0 ? 'No dead letters.' : `${int(count)} dead ${count === 1 ? 'letter' : 'letters'} of ${get('station')}`;
 }
 
+/** The copies of one station's dead letters, or of several that share it. */
+async function lookAtCopies() {
+  const name = read($('#copies-form'), 'dlsStation');
+  rows.clear();
+  const station = await get('connection').station(name);
+  for await (const message of station.browse()) rows.add({ ...died(message), message });
+  const count = rows.items().length;
+  $('#dead-note').textContent = count === 0 ? `${name} holds no copies.` : `${int(count)} ${count === 1 ? 'copy' : 'copies'} in ${name}`;
+}
+
+/** Memphis says in two headers where a copy comes from and which way it died. */
+const WAYS = { unacked: 'not acknowledged, or given up', failed_schema: 'schema' };
+const died = ({ headers }) => ({ cause: [WAYS[headers.type] ?? headers.type, headers.station].filter(Boolean).join(', from ') });
+
+/** What a row of either kind shows: a dead letter, or a copy of one with what its headers tell. */
+const letterOf = (item) => item.message ?? item;
+const causeOf = (item) => item.cause ?? why(item);
+
 /** Into its station again, or forgotten; either way it leaves the list. */
 export async function bring(letter, verb) {
   try {
@@ -51,20 +70,30 @@ async function resendAll() {
 
 export function setUpDead(openMessage) {
   rows = table($('#dead-rows'), {
-    label: (letter) => `Sequence ${letter.sequence} of partition ${letter.partition}, ${why(letter)}`,
-    cells: (letter) => [
+    label: (item) => `Sequence ${letterOf(item).sequence} of partition ${letterOf(item).partition}, ${causeOf(item)}`,
+    cells: (item, letter = letterOf(item)) => [
       el('time', {}, clock(letter.timestamp.getTime())), el('span', { class: 'num' }, String(letter.partition)), el('span', { class: 'num seq' }, int(letter.sequence)),
-      el('span', { class: 'text' }, preview(letter.data)), el('span', { class: 'cause' }, why(letter)),
+      el('span', { class: 'text' }, preview(letter.data)), el('span', { class: 'cause' }, causeOf(item)),
     ],
     open: (item) => {
-      set({ peeked: { kind: 'dead', item } });
+      set({ peeked: item.message ? { kind: 'stored', item: item.message } : { kind: 'dead', item } });
       openMessage();
     },
   });
   $('#dead-refresh').addEventListener('click', () => busy($('#dead-refresh'), $('#dead-error'), look));
+  $('#copies-form').addEventListener('submit', (event) => {
+    event.preventDefault();
+    busy($('#copies-look'), $('#dead-error'), lookAtCopies);
+  });
   $('#dead-resend-all').addEventListener('click', () => busy($('#dead-resend-all'), $('#dead-error'), resendAll));
   watch(['station', 'connection'], () => {
     rows.clear();
+    const { capabilities } = get('connection') ?? {};
+    const lists = capabilities?.has('dead_letters') !== false;
+    $('#copies-form').hidden = lists;
+    $('#copies-why').textContent = lists ? '' : `${capabilities.why('dead_letters')} What its pages send again arrives on the board; a station made with “Copies of dead letters to” has the copies.`;
+    const { dlsStation } = get('stationOptions');
+    if (dlsStation) $('#copies-form').elements.dlsStation.value = dlsStation;
     $('#dead-note').textContent = 'Not looked yet.';
     $('#dead-resend-all').disabled = true;
     $('#dead-refresh').disabled = get('station') === undefined;

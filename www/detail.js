@@ -4,7 +4,7 @@ import { $, bytes, clock, el, int } from './dom.js';
 import { bring, why } from './dead.js';
 import { errorCard } from './errors.js';
 import { hexView } from './hex.js';
-import { STATES } from './list.js';
+import { STATES, isResent } from './list.js';
 import { settle } from './listen.js';
 import * as log from './log.js';
 import { get, set, watch } from './store.js';
@@ -32,6 +32,16 @@ function json(message) {
   }
 }
 
+/** What the station's schema makes of bytes that are no JSON, if that is more than a text. */
+function byItsSchema(message) {
+  try {
+    const value = message.decode();
+    return typeof value === 'object' && !(value instanceof Uint8Array) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function textView(message) {
   const text = message.text();
   const pre = el('pre', { class: 'text-view', tabIndex: 0, 'aria-label': 'Text' }, text.slice(0, MOST_TEXT) || '(empty)');
@@ -51,13 +61,15 @@ function payload(message) {
     text: () => textView(message),
     hex: () => hexView(message.data, panel.clientWidth < WIDE_HEX ? 8 : 16),
   };
+  const decoded = parsed === undefined ? byItsSchema(message) : undefined;
+  if (decoded !== undefined) views.decoded = () => jsonTree(decoded);
   const box = el('div', { class: 'payload' });
   const buttons = {};
   const show = (name) => {
     for (const [key, button] of Object.entries(buttons)) button.setAttribute('aria-pressed', String(key === name));
     box.replaceChildren(views[name]());
   };
-  for (const [name, label] of [['json', 'JSON'], ['text', 'Text'], ['hex', 'Hex']]) {
+  for (const [name, label] of [...(decoded === undefined ? [['json', 'JSON']] : [['decoded', 'Decoded']]), ['text', 'Text'], ['hex', 'Hex']]) {
     buttons[name] = el('button', {
       type: 'button', disabled: !views[name], title: views[name] ? '' : 'Not JSON',
       onclick: () => {
@@ -66,7 +78,7 @@ function payload(message) {
       },
     }, label);
   }
-  show(chosenView && views[chosenView] ? chosenView : parsed ? 'json' : 'text');
+  show(chosenView && views[chosenView] ? chosenView : parsed ? 'json' : decoded === undefined ? 'text' : 'decoded');
   return [el('div', { class: 'sub-head' }, el('h3', {}, 'Payload'), el('div', { class: 'pressed', role: 'group', 'aria-label': 'Show as' }, Object.values(buttons))), box];
 }
 
@@ -89,14 +101,14 @@ function actions(row) {
     delayMs = Number(choice.value);
   });
   const button = (label, verb, feature, title, ms) => el('button', {
-    type: 'button', disabled: !can || !has(feature), title, 'data-verb': verb, class: verb === 'ack' ? 'primary' : '', onclick: () => act(row, verb, ms?.()),
+    type: 'button', disabled: !can || !has(feature) || (verb !== 'ack' && isResent(row.message)), title, 'data-verb': verb, class: verb === 'ack' ? 'primary' : '', onclick: () => act(row, verb, ms?.()),
   }, label);
   return el('div', { class: 'actions' },
     button('Ack', 'ack', 'ack', 'Done with it (A)'),
     button('Nack', 'nack', 'nack', 'Deliver again at once (N)'),
     el('span', { class: 'joined' }, button('Delay', 'delay', 'delay', 'Deliver again, not before', () => delayMs), choice),
     button('More time', 'inProgress', 'in_progress', 'Start the ack time again'),
-    button('Give up', 'deadLetter', 'dead_letters', 'Never again: to the dead letters', () => GIVEN_UP));
+    button('Give up', 'deadLetter', 'nack', 'Never again: to the dead letters', () => GIVEN_UP));
 }
 
 function standing(row) {
@@ -128,15 +140,15 @@ function opened(row) {
   const { message } = row;
   return [
     el('div', { class: 'message-head' },
-      el('h2', {}, el('span', {}, message.station), ` #${int(message.sequence)}`),
+      el('h2', {}, el('span', {}, message.station), isResent(message) ? ' re-sent' : ` #${int(message.sequence)}`),
       el('p', { class: 'standing', 'data-state': row.state }, el('i', { class: 'state' }), standing(row))),
     row.state === 'dead' ? lastActions(message) : row.state === 'stored' ? undefined : actions(row),
     row.error && errorCard(row.error),
     el('dl', { class: 'pairs' },
       row.state === 'dead' && fact('Died of', why(message)),
       row.state === 'dead' && fact('Group', message.group),
-      fact('Partition', int(message.partition)),
-      fact('Stored', `${message.timestamp.toLocaleDateString()} ${clock(message.timestamp.getTime())}`),
+      fact('Partition', message.partition === 0 ? undefined : int(message.partition)),
+      isResent(message) ? fact('Re-sent', 'a dead letter, sent again to this group') : fact('Stored', `${message.timestamp.toLocaleDateString()} ${clock(message.timestamp.getTime())}`),
       fact('Expires', message.expiresAt && `${message.expiresAt.toLocaleDateString()} ${clock(message.expiresAt.getTime())}`),
       row.at !== undefined && fact('Arrived', clock(row.at)),
       message.deliveries !== undefined && fact('Delivery', message.deliveries === 1 ? 'first' : `number ${int(message.deliveries)}`),

@@ -4,6 +4,8 @@ import { $, el } from './dom.js';
 
 const KEEP_TOASTS = 3;
 const TOAST_MS = 9000;
+/** Places in a message that are listed; the error has all of them. */
+const MOST_VIOLATIONS = 8;
 
 /** The fields of a BrokerError, or of anything else that was thrown. */
 export function describe(error) {
@@ -11,6 +13,7 @@ export function describe(error) {
     code: error?.code ?? error?.name ?? 'error',
     text: error?.message ?? String(error),
     hint: error?.hint,
+    violations: error?.violations ?? [],
     facts: [
       error?.station && `Station ${error.station}`,
       error?.serverCode !== undefined && `The broker's code ${error.serverCode}`,
@@ -32,12 +35,14 @@ export function parseJson(text, what, hint) {
 }
 
 export function errorCard(error, close) {
-  const { code, text, hint, facts } = describe(error);
+  const { code, text, hint, facts, violations } = describe(error);
   return el('div', { class: 'error-card' },
     el('div', { class: 'error-head' },
       el('code', {}, code),
       close && el('button', { class: 'quiet icon', type: 'button', 'aria-label': 'Dismiss', onclick: close }, '×')),
     el('p', {}, text),
+    violations.length > 0 && el('ul', { class: 'violations' }, violations.slice(0, MOST_VIOLATIONS).map(({ path, expected, found }) =>
+      el('li', {}, el('code', {}, path || '(the whole message)'), ` expected ${expected}${found === undefined ? '' : `, found ${found}`}`))),
     hint && el('p', { class: 'hint' }, hint),
     facts.length > 0 && el('p', { class: 'fine' }, facts.join(' · ')));
 }

@@ -9,6 +9,10 @@ import { note } from './timeline.js';
 /** The round-trip time in the header is measured this often, while the page is visible. */
 const PING_MS = 10_000;
 const ending = new Set();
+const learning = new Set();
+
+/** Called with a station and its schema (null for none) when that has changed. */
+export const onSchema = (fn) => learning.add(fn);
 
 /** Called, and waited for, before the connection closes. */
 export const beforeClose = (fn) => ending.add(fn);
@@ -84,6 +88,7 @@ async function follow(connection, name) {
         break;
       case 'schema':
         note('note', 'Schema changed', `${status.station}: ${status.schema ?? 'none'}`);
+        for (const fn of learning) fn(status.station, status.schema);
         break;
       case 'active':
         note('note', status.active ? 'Active member' : 'Not the active member', `${status.station}, partition ${status.partition}`);

@@ -48,6 +48,9 @@ function makeRow() {
   return { node, parts, id: undefined, state: undefined, index: -1, open: false };
 }
 
+/** Memphis: a dead letter that its pages sent again comes without a place in a partition. */
+export const isResent = (message) => message.sequence === 0 && message.partition === 0;
+
 /** The beginning of a payload on one line. */
 export function preview(data) {
   const text = decoder.decode(data.byteLength > PREVIEW_BYTES ? data.subarray(0, PREVIEW_BYTES) : data);
@@ -68,13 +71,13 @@ function bind(slot, row, index) {
     node.id = `row-${row.id}`;
     node.hidden = false;
     parts.time.textContent = clock(row.at);
-    parts.partition.textContent = String(message.partition);
-    parts.sequence.textContent = int(message.sequence);
+    parts.partition.textContent = message.partition === 0 ? '–' : String(message.partition);
+    parts.sequence.textContent = isResent(message) ? '–' : int(message.sequence);
     parts.text.textContent = preview(message.data);
     parts.size.textContent = bytes(message.data.byteLength);
-    parts.again.hidden = message.deliveries < 2;
-    parts.again.textContent = `× ${message.deliveries}`;
-    parts.again.title = `delivery ${message.deliveries}`;
+    parts.again.hidden = message.deliveries < 2 && !isResent(message);
+    parts.again.textContent = isResent(message) ? 're-sent' : `× ${message.deliveries}`;
+    parts.again.title = isResent(message) ? 'a dead letter that the broker sent again' : `delivery ${message.deliveries}`;
   }
   if (slot.state !== row.state) {
     slot.state = row.state;

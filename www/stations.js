@@ -2,19 +2,27 @@
 
 import { $, $$, bytes, compact, el, int, read, readNumber } from './dom.js';
 import { busy, parseJson, showError } from './errors.js';
+import { told } from './schema.js';
 import { get, set, watch } from './store.js';
 import { sure } from './sure.js';
 import { note } from './timeline.js';
 import { stopListening } from './listen.js';
 
 const VALUE_LABELS = { max_message_age_seconds: 'Seconds', messages: 'Messages', bytes: 'Bytes' };
+/** What the page has a place for. */
+const FEATURES = [
+  ['list', 'List of stations'], ['info', 'Numbers of a station'], ['get', 'Stored messages'], ['dead_letters', 'Dead letters'], ['dls_station', 'Copies of dead letters'], ['schemas', 'Schemas'],
+  ['purge', 'Purge'], ['requests', 'Requests'], ['start_time', 'Beginning at a time'], ['expiration', 'Expiry'], ['delayed_produce', 'Delayed messages'],
+  ['filters', 'Filters'], ['compression', 'Compression'], ['tiered_storage', 'Tiered storage'],
+];
 const VALUE_DEFAULTS = { max_message_age_seconds: '604800', messages: '1000', bytes: '1048576' };
 
 export async function createStation(name, options) {
   const station = await get('connection').station(name, options);
   const told = station.existed ? 'it was there before' : `${station.partitions.length} ${station.partitions.length === 1 ? 'partition' : 'partitions'}`;
   note('note', `Station ${name}`, station.differs.length > 0 ? `${told}; stored otherwise: ${station.differs.join(', ')}` : told);
-  const stations = get('stations').includes(name) ? get('stations') : [...get('stations'), name].sort();
+  // A station for dead letters comes along with the first that names it.
+  const stations = [...new Set([...get('stations'), name, ...(options.dlsStation && !station.existed ? [options.dlsStation] : [])])].sort();
   set({ stations, station: name, stationOptions: options, partitions: [...station.partitions] });
   return station;
 }
@@ -35,6 +43,14 @@ async function listStations() {
   }
 }
 
+/** What this broker cannot do, each with its reason, instead of buttons that are missing without a word. */
+function showLacks({ capabilities }) {
+  const lacks = FEATURES.map(([feature, label]) => [label, capabilities.why(feature)]).filter(([, why]) => why !== undefined);
+  $('#lacks').hidden = lacks.length === 0;
+  $('#lacks summary').textContent = `Not on this broker (${lacks.length})`;
+  $('#lacks dl').replaceChildren(...lacks.flatMap(([label, why]) => [el('dt', {}, label), el('dd', {}, why)]));
+}
+
 async function choose(name) {
   await stopListening();
   // Opening a station by its name alone leaves it as it is and tells its partitions.
@@ -53,6 +69,7 @@ async function refresh() {
   try {
     const info = await (await connection.station(name)).info();
     if (get('station') !== name) return;
+    told(name, info.schema);
     const fact = (label, value) => el('div', {}, el('dt', {}, label), el('dd', {}, value));
     facts.replaceChildren(
       fact('partitions', int(info.partitions.length)),
@@ -75,15 +92,18 @@ export function refreshSoon() {
 
 function dialogOptions(form) {
   const extra = read(form, 'extra');
-  const nats = get('connection').broker === 'nats';
+  const { broker } = get('connection');
+  const stored = broker === 'nats' || broker === 'memphis';
   return compact({
     partitionsNumber: readNumber(form, 'partitionsNumber'),
     idempotencyWindowMs: readNumber(form, 'idempotencyWindowMs'),
     retentionType: form.elements.retentionType.value === 'max_message_age_seconds' ? undefined : form.elements.retentionType.value,
     retentionValue: form.elements.retentionType.value === 'ack_based' ? undefined : readNumber(form, 'retentionValue'),
-    storageType: nats && form.elements.storageType.value === 'memory' ? 'memory' : undefined,
-    replicas: nats ? readNumber(form, 'replicas') : undefined,
-    extra: nats && extra !== undefined ? parseJson(extra, 'The extra fields') : undefined,
+    storageType: stored && form.elements.storageType.value === 'memory' ? 'memory' : undefined,
+    replicas: stored ? readNumber(form, 'replicas') : undefined,
+    schemaName: read(form, 'schemaName'),
+    dlsStation: read(form, 'dlsStation'),
+    extra: broker === 'nats' && extra !== undefined ? parseJson(extra, 'The extra fields') : undefined,
   });
 }
 
@@ -98,7 +118,7 @@ function setUpDialog() {
   };
   form.elements.retentionType.addEventListener('change', adapt);
   $('#new-station').addEventListener('click', () => {
-    for (const part of $$('[data-broker]', form)) part.hidden = part.dataset.broker !== get('connection').broker;
+    for (const part of $$('[data-broker]', form)) part.hidden = !part.dataset.broker.split(' ').includes(get('connection').broker);
     showError('#create-error');
     adapt();
     dialog.showModal();
@@ -159,10 +179,11 @@ export function setUpStations() {
       return;
     }
     for (const part of $$('[data-feature]')) {
-      const missing = !connection.capabilities.has(part.dataset.feature);
+      const missing = !part.dataset.feature.split(' ').some((feature) => connection.capabilities.has(feature));
       part.hidden = missing;
       if (part.tagName === 'OPTION') part.disabled = missing;
     }
+    showLacks(connection);
     listStations();
   });
 }

@@ -22,7 +22,7 @@ const state = {
   ackOnArrival: true,
   /** The last thing done to a message by hand, for the code panel. */
   lastSettle: undefined,
-  /** Which of the views in the middle is in sight: "live", "stored", "dead", "requests" or "frames". */
+  /** Which of the views in the middle is in sight: "live", "stored", "dead", "schema", "requests" or "frames". */
   view: 'live',
   /** The row of the live view that is open. */
   selected: undefined,

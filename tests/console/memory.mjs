@@ -424,3 +424,68 @@ export async function a_question_is_answered_in_the_other_half_of_the_view({ pag
   await shows(page, '#respond', /^Respond/);
   quiet(problems);
 }
+
+export async function a_schema_is_made_and_enforced_and_every_wrong_place_is_shown({ page, problems, server }) {
+  await startMemory(page, server);
+  await page.click('#tab-schema');
+  await shows(page, '#schema-now', /takes messages of any form/);
+  await page.fill('#schema-form [name=definition]', '{ "type": 7 }');
+  await page.click('#schema-create');
+  await shows(page, '#schema-error .error-card code', 'schema_violation');
+  await page.selectOption('#schema-form [name=type]', 'protobuf');
+  await page.selectOption('#schema-form [name=type]', 'json');
+  await page.fill('#schema-form [name=definition]', '{ "type": "object", "required": ["train"], "properties": { "train": { "type": "string" }, "platform": { "type": "integer" } } }');
+  await page.click('#schema-create');
+  await shows(page, '#schema-note', /departure is stored/);
+  assert.equal(await page.inputValue('#enforce-form [name=schema]'), 'departure');
+  await page.click('#enforce');
+  await shows(page, '#schema-now', /Messages of arrivals have to fit departure/);
+  await produce(page, '{ "platform": "three" }', { kind: 'json' });
+  await shows(page, '#produce-error .error-card code', 'schema_violation');
+  await shows(page, '#produce-error .violations', /\/platform expected/);
+  assert.equal(await page.locator('#produce-error .violations li').count(), 2);
+  await produce(page, '{ "train": "IC 604", "platform": 3 }', { kind: 'json' });
+  await shows(page, '#receipt', /^Stored in/);
+  await page.click('#tab-code');
+  await shows(page, '#code', /connection\.enforceSchema\('departure', 'arrivals'\)/);
+  await page.click('#detach');
+  await shows(page, '#schema-now', /takes messages of any form/);
+  await produce(page, '{ "platform": "three" }', { kind: 'json' });
+  await shows(page, '#receipt', /^Stored in/);
+  await page.click('#tab-line');
+  await shows(page, '#timeline', /Schema detached/);
+  quiet(problems);
+}
+
+export async function a_schema_of_somebody_else_reaches_the_page_and_protobuf_is_shown_decoded({ page, problems, server }) {
+  await startMemory(page, server);
+  await page.click('#tab-schema');
+  await page.selectOption('#schema-form [name=type]', 'protobuf');
+  await page.click('#schema-create');
+  await page.click('#enforce');
+  await shows(page, '#schema-log', /messages have to fit departure/);
+  await produce(page, '{ "train": "IC 604", "platform": 3 }', { kind: 'json' });
+  await onBoard(page, 1);
+  await page.click('#tab-live');
+  await page.locator('.line').first().click();
+  await shows(page, '.json', /train: "IC 604"/);
+  assert.equal(await page.locator('.pressed [aria-pressed=true]').innerText(), 'Decoded');
+  await page.evaluate(async () => {
+    const { loadPackage } = await import('./package.js');
+    const { connect } = await loadPackage();
+    const other = await connect({ broker: 'memory' });
+    await other.detachSchema('arrivals');
+    await other.close();
+  });
+  await page.click('#tab-schema');
+  await shows(page, '#schema-log', /takes messages of any form/);
+  quiet(problems);
+}
+
+export async function what_the_broker_lacks_is_told_with_its_reason({ page, problems, server }) {
+  await startMemory(page, server);
+  await shows(page, '#lacks summary', /Not on this broker \(1\)/);
+  await page.click('#lacks summary');
+  await shows(page, '#lacks dl', /Compression/);
+  quiet(problems);
+}
