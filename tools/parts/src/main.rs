@@ -5,8 +5,11 @@
 //!                                 LINKED is the module as the linker made it, with its relocations
 //! parts TABLE MODULE OUT          the same, with all data in the first part
 //! parts TABLE MODULE              prints what would be where: function by function
+//! parts --count TABLE MODULE LINKED OUT
+//!                                 writes the whole module with counters to OUT, and prints what each counts: part, bytes, function
 //! ```
 
+mod count;
 mod data;
 mod emit;
 mod module;
@@ -24,11 +27,26 @@ use std::path::Path;
 
 fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
-    let [table, module, rest @ ..] = given.as_slice() else { anyhow::bail!("parts TABLE MODULE [LINKED OUT]") };
+    let (counts, given) = match given.split_first() {
+        Some((first, rest)) if first == "--count" => (true, rest),
+        _ => (false, given.as_slice()),
+    };
+    let [table, module, rest @ ..] = given else { anyhow::bail!("parts [--count] TABLE MODULE [LINKED] [OUT]") };
     let table = Table::read(&fs::read_to_string(table).with_context(|| table.clone())?)?;
     let bytes = fs::read(module).with_context(|| module.clone())?;
     let mut module = Module::read(&bytes)?;
     match rest {
+        [linked, out] if counts => {
+            let linked = Linked::read(&fs::read(linked).with_context(|| linked.clone())?)?;
+            let plan = Plan::new(&module, &table, Some(&linked))?;
+            let (counting, stretches) = count::counting(&bytes)?;
+            fs::write(out, counting)?;
+            for stretch in stretches {
+                let at = stretch.function as usize;
+                println!("{}\t{}\t{}\t{at}", table.parts[plan.place[at]].name, stretch.size, module.functions[at].name);
+            }
+            Ok(())
+        }
         [linked, out] => {
             let linked = Linked::read(&fs::read(linked).with_context(|| linked.clone())?)?;
             let mut plan = Plan::new(&module, &table, Some(&linked))?;
