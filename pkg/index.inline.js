@@ -26,6 +26,8 @@ function bytes(text) {
 /** Decoded when they are used. */
 const parts = {
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
+  making: async () => bytes((await import('./wasm/inline-making.js')).default),
+  watching: async () => bytes((await import('./wasm/inline-watching.js')).default),
   managing: async () => bytes((await import('./wasm/inline-managing.js')).default),
   schemas: async () => bytes((await import('./wasm/inline-schemas.js')).default),
   timing: async () => bytes((await import('./wasm/inline-timing.js')).default),

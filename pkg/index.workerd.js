@@ -2,6 +2,8 @@
 
 import module from './wasm/stationmaster_bg.wasm';
 import stations from './wasm/stationmaster-stations.wasm';
+import making from './wasm/stationmaster-making.wasm';
+import watching from './wasm/stationmaster-watching.wasm';
 import managing from './wasm/stationmaster-managing.wasm';
 import schemas from './wasm/stationmaster-schemas.wasm';
 import timing from './wasm/stationmaster-timing.wasm';
@@ -22,7 +24,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, making: () => making, watching: () => watching, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

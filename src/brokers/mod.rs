@@ -264,6 +264,7 @@ impl Ops {
     }
 
     /// Create what is missing of a station; what exists is left as it is.
+    #[inline(never)]
     pub fn station<'a>(&'a self, name: &'a str, spec: &'a StationSpec) -> Operation<'a, StationFacts> {
         if spec.dls_station == name {
             return Operation::ready(Err(Error::argument("a station cannot be its own dlsStation")

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 /// Something that is compiled once, not into each of those who wait for it.
-type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 impl Driver {
     /// The schema of this name, as the registry has it.

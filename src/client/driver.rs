@@ -17,7 +17,7 @@ use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::link::tap::Direction;
-use crate::runtime::{Dial, Event, Facts, Part, Runtime, Task};
+use crate::runtime::{Dial, Event, Facts, Loading, Part, Runtime, Task};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
@@ -318,11 +318,8 @@ impl Driver {
     }
 
     /// Have a part of the package loaded.
-    pub async fn loaded(&self, part: Part) -> Result<(), Error> {
-        match self.runtime.part(part) {
-            None => Ok(()),
-            Some(loading) => loading.await,
-        }
+    pub async fn loaded(self: &Rc<Self>, part: Part) -> Result<(), Error> {
+        Exchange(self.clone()).loaded(part).await
     }
 
     /// The platform's facts.
@@ -422,5 +419,9 @@ impl Port for Driver {
 
     fn json(&self) -> JsonReader {
         self.runtime.json()
+    }
+
+    fn part(&self, part: Part) -> Option<Loading> {
+        self.runtime.part(part)
     }
 }

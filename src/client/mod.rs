@@ -5,7 +5,7 @@
 //! connection        the machines of one connection          consumer, member       messages on their way in
 //! driver            the one place that drains and flushes   turn                   what a turn brought
 //! stations, groups  what is asked of the broker for them    deliveries             a connection's consumers
-//! schema            what a station's messages have to fit
+//! schema, watching  what a station's messages have to fit, and when that is read again
 //! live, live_options                                         messages that are stored nowhere, questions, answers
 //! ```
 //!
@@ -40,3 +40,4 @@ mod stations;
 pub mod tap;
 mod timed;
 pub mod turn;
+mod watching;

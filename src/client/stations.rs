@@ -3,6 +3,7 @@
 use super::driver::Driver;
 use crate::base::error::{Error, Kind};
 use crate::brokers::terms::{Done, StationFacts, StationSpec};
+use crate::runtime::Part;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -10,12 +11,18 @@ use std::rc::Rc;
 #[inline(never)]
 pub fn ensure(driver: Rc<Driver>, names: Vec<String>) -> Pin<Box<dyn Future<Output = Done<Vec<StationFacts>>>>> {
     Box::pin(async move {
-        let spec = StationSpec::default();
         let since = driver.watch_registry(&names);
         let mut found = Vec::new();
         for name in &names {
             // Also while the connection closes: what waits for the station may still finish.
-            let facts = driver.operations()?.station(name, &spec).await?;
+            let ops = driver.operations()?;
+            let facts = match ops.find(name).await? {
+                Some(facts) => facts,
+                None => {
+                    driver.loaded(Part::Making).await?;
+                    ops.station(name, &StationSpec::default()).await?
+                }
+            };
             if facts.places.iter().any(|place| place.address.is_empty()) {
                 return Err(Error::new(
                     Kind::NotSupported,

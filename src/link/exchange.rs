@@ -6,6 +6,7 @@ use super::session::{Reply, Request, WaitId};
 use crate::base::error::Error;
 use crate::base::time::{Millis, Now};
 use crate::base::value::JsonReader;
+use crate::runtime::{Loading, Part};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -25,6 +26,8 @@ pub trait Port {
     fn now(&self) -> Now;
     /// The platform's JSON parser.
     fn json(&self) -> JsonReader;
+    /// Have a part of the package loaded; `None` if it is there.
+    fn part(&self, part: Part) -> Option<Loading>;
 }
 
 /// A handle for operations.
@@ -41,6 +44,14 @@ impl Exchange {
     pub fn ticket(&self, span: Millis) -> (WaitId, Answer) {
         let id = self.0.pause(span);
         (id, Answer { id, port: Some(self.0.clone()) })
+    }
+
+    /// Have a part of the package loaded.
+    pub async fn loaded(&self, part: Part) -> Result<(), Error> {
+        match self.0.part(part) {
+            None => Ok(()),
+            Some(loading) => loading.await,
+        }
     }
 
     /// Wait for time to pass.

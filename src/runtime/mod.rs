@@ -21,8 +21,12 @@ pub struct Task(pub Pin<Box<dyn Future<Output = ()>>>);
 /// A part of the package that is loaded when it is used first. What calls its functions is in it, or has waited for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Operations on stations.
+    /// What producers ask of stations.
     Stations,
+    /// What makes stations, and what the broker's refusals mean.
+    Making,
+    /// Schemas that are read again, after news or a lost link.
+    Watching,
     /// The broker inside this package.
     Memory,
     /// Credentials that sign.
@@ -40,6 +44,8 @@ impl Part {
     pub fn name(self) -> &'static str {
         match self {
             Part::Stations => "stations",
+            Part::Making => "making",
+            Part::Watching => "watching",
             Part::Memory => "memory",
             Part::Keys => "keys",
             Part::Schemas => "schemas",

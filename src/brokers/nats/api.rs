@@ -9,6 +9,7 @@ use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::link::exchange::{Answer, Exchange};
 use crate::link::session::Request;
+use crate::runtime::Part;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -169,7 +170,20 @@ impl Refusal {
         }
     }
 
-    /// As the application sees it (jetstream.md section 8.1).
+    /// As the application sees it, for those who are there before the texts for it are.
+    pub async fn explained(self, api: &Api, station: &str) -> Error {
+        match self {
+            Refusal::Link(error) if station.is_empty() => error,
+            Refusal::Link(error) => error.at(station),
+            refusal => match api.exchange.loaded(Part::Making).await {
+                Ok(()) => refusal.error(station),
+                Err(error) => error.at(station),
+            },
+        }
+    }
+
+    /// The same, where they are (jetstream.md section 8.1).
+    #[inline(never)]
     pub fn error(self, station: &str) -> Error {
         let (code, text) = match self {
             Refusal::Link(error) if station.is_empty() => return error,

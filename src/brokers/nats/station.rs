@@ -24,7 +24,7 @@ pub(super) async fn look(api: &Api, name: &str) -> Done<Option<Value>> {
     match api.ask(&format!("STREAM.INFO.{}", names::token(name)), Vec::new()).await {
         Ok(info) => Ok(Some(info)),
         Err(refusal) if refusal.code() == 10059 => Ok(None),
-        Err(refusal) => Err(refusal.error(name)),
+        Err(refusal) => Err(refusal.explained(api, name).await),
     }
 }
 
@@ -249,8 +249,14 @@ pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
             vec![Place { station: name.into(), partition: 1, store: token, address }]
         }
     };
-    let StationSpec { window, schema, .. } = read_spec(info);
-    StationFacts { name: name.into(), places, existed, differs: Vec::new(), window, schema }
+    let schema = metadata.get("stationmaster.schema").text().unwrap_or_default().into();
+    StationFacts { name: name.into(), places, existed, differs: Vec::new(), window: window(config), schema }
+}
+
+/// How long the broker remembers message ids.
+fn window(config: &Value) -> Millis {
+    let nanos = config.get("duplicate_window").whole().filter(|value| *value > 0);
+    nanos.map_or(WINDOW, |nanos| Millis(nanos / 1_000_000))
 }
 
 /// The options of the contract, as the stored configuration has them.
@@ -265,12 +271,11 @@ pub(super) fn read_spec(info: &Value) -> StationSpec {
         (_, None, Some(most)) => Retention::Bytes(most),
         _ => Retention::Age(positive("max_age").unwrap_or(0) / 1_000_000_000),
     };
-    let window = positive("duplicate_window").map_or(WINDOW, |nanos| Millis(nanos / 1_000_000));
     StationSpec {
         retention,
         in_memory: config.get("storage").text() == Some("memory"),
         replicas: positive("num_replicas").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
-        window,
+        window: window(config),
         partitions: metadata.get("stationmaster.partitions").text().and_then(|text| text.parse().ok()).unwrap_or(1),
         poison_to_dls: text("stationmaster.dls_poison") != "0",
         schema_failed_to_dls: text("stationmaster.dls_schema") != "0",
