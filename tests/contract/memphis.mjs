@@ -8,11 +8,12 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * @property {string} url where clients connect
  * @property {string} [id] part of every name of the run
  * @property {Record<string, unknown>} login connect options that log in
- * @property {string[]} controls kinds of control there are: `pages` (management pages), `cut` (links break)
+ * @property {string[]} controls kinds of control there are: `pages` (management pages), `cut` (links break), `alerts` (people are told)
  * @property {Record<string, (...args: any[]) => unknown>} control for rows:
  * - pages: removeStation(name), switchDls(name, poison, schemaverse), activate(schema, version), removeSchema(name),
  *   useSchema(name, station), deadRows(station): [{ id, sequence, text, headers }], resend(station, ids)
  * - cut: cut() breaks every link
+ * - alerts: switchNotifications(on), alerts(): what clients had the broker tell people
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
  */
 
@@ -24,7 +25,7 @@ export async function ownStandIn() {
   return {
     url: broker.url,
     login: { username: 'root', password: 'memphis' },
-    controls: ['pages', 'cut'],
+    controls: ['pages', 'cut', 'alerts'],
     control: {
       removeStation: (name) => broker.removeStation(name),
       switchDls: (name, poison, schemaverse) => broker.switchDls(name, poison, schemaverse),
@@ -34,6 +35,8 @@ export async function ownStandIn() {
       deadRows: (name) => store.dead.filter(({ station }) => station === name).map(({ id, sequence, data, headers }) => ({ id, sequence, text: data.toString(), headers })),
       resend: (name, ids) => store.dead.filter(({ station, id }) => station === name && ids.includes(id)).forEach((letter) => broker.dead.resend(letter)),
       cut: () => broker.cut(),
+      switchNotifications: (on) => broker.switchNotifications(on),
+      alerts: () => store.alerts,
     },
     close: async () => {
       await broker.stop();

@@ -32,5 +32,7 @@ import './close.mjs';
 import './status.mjs';
 import './schema.mjs';
 import './registry.mjs';
+import './memphis-schema.mjs';
+import './memphis-dead.mjs';
 
 export { rows } from '../kit/rows.mjs';

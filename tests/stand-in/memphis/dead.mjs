@@ -31,7 +31,7 @@ export class DeadLetters {
       $memphis_schemaverse_dls: (body) => this.#failed(JSON.parse(body)),
       $memphis_nacked_dls: (body) => this.#nacked(JSON.parse(body)),
       $memphis_pm_acks: (body) => this.#acked(JSON.parse(body)),
-      $memphis_notifications: async () => undefined,
+      $memphis_notifications: async (body) => void store.alerts.push(JSON.parse(body)),
     };
   }
 

@@ -118,6 +118,12 @@ export class StandIn {
     this.#publish('$memphis_sdk_clients_updates', undefined, Buffer.from(JSON.stringify({ station_name: name.replaceAll('.', '#'), type: 'schemaverse_to_dls', update })));
   }
 
+  /** People are to be told of messages that fail their schema, or not any more (2.8). @param {boolean} on */
+  switchNotifications(on) {
+    this.store.notifications = on;
+    this.#publish('$memphis_sdk_clients_updates', undefined, Buffer.from(JSON.stringify({ station_name: '', type: 'send_notification', update: on })));
+  }
+
   /** Another version of a schema becomes the active one; nobody is told (6.1). @param {string} name @param {number} version */
   activate(name, version) {
     const schema = this.store.schemas.get(name);

@@ -27,6 +27,7 @@ export class Store {
   /** @type {Map<string, Schema>} */ schemas = new Map();
   /** @type {Dead[]} */ dead = [];
   notifications = false;
+  /** What clients had the broker tell people (2.13). @type {{ title: string, msg: string, type: string, code?: string }[]} */ alerts = [];
 
   /** What producers and consumers are told about a station's schema (memphis.md 6.2). @param {string} station */
   schemaOf(station) {

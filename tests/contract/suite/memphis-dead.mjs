@@ -1,0 +1,145 @@
+// Dead letters on Memphis: only its pages list them, and send them again to the groups that gave up on them.
+
+import { topic } from '../kit/rows.mjs';
+
+const row = topic('memphis dead letters', 6);
+const pages = { brokers: ['memphis'], controls: ['pages'] };
+/** The broker collects reports for some seconds before it works on them. */
+const REPORTED = 15_000;
+
+/** A message that a group has given up on, and its row in the broker's pages. */
+async function died(t, { station: options = {}, consumer: more = {}, text = 'broken', headers = { trace: '1' } } = {}) {
+  const { connection, station } = await t.setup(options);
+  const consumer = await connection.consumer(station.name, { consumerName: 'c', consumerGroup: 'g.one', ...more });
+  await station.produce(text, { headers, msgId: 'm-1' });
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await message.deadLetter('no use');
+  const [letter] = await t.until(async () => {
+    const list = await t.control('deadRows', station.name);
+    return list.length > 0 && list;
+  }, REPORTED, 'a dead letter');
+  return { connection, station, consumer, letter, resend: () => t.control('resend', station.name, [letter.id]) };
+}
+
+const gone = (t, station) => t.until(async () => (await t.control('deadRows', station.name)).length === 0, REPORTED, 'no dead letters');
+
+row('one that is sent again comes without a place; ack() takes it from the list', pages, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  await resend();
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  t.deepEqual([message.text(), message.partition, message.sequence, message.deliveries, message.station], ['broken', 0, 0, 1, station.name], 'message');
+  t.deepEqual({ ...message.headers }, { trace: '1' }, 'headers');
+  await message.inProgress();
+  await message.ack();
+  await t.rejects(() => message.ack(), 'invalid_argument');
+  await gone(t, station);
+  await t.nothing(consumer, 300);
+});
+
+row('it can only be acknowledged, and stays in the list otherwise', pages, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  for (const verb of [(message) => message.nack(), (message) => message.delay(10), (message) => message.deadLetter('again')]) {
+    await resend();
+    const [message] = await t.collect(consumer, 1, { ack: false });
+    await t.rejects(() => verb(message), 'not_supported');
+  }
+  t.equal((await t.control('deadRows', station.name)).length, 1, 'dead letters');
+  await t.nothing(consumer, 300);
+});
+
+row('ack with confirm resolves as well', pages, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  await resend();
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await t.within(3000, message.ack({ confirm: true }), 'ack()');
+  await gone(t, station);
+});
+
+row('iterators and handlers get it between the others', pages, async (t) => {
+  const { connection, consumer, station, resend } = await died(t);
+  const got = [];
+  const iterating = (async () => {
+    for await (const message of consumer) {
+      got.push([message.sequence > 0, message.text()]);
+      await message.ack();
+      if (got.length === 3) break;
+    }
+  })();
+  await station.produce('before');
+  await t.until(() => got.length === 1, 5000, 'the first');
+  await resend();
+  await t.until(() => got.length === 2, 5000, 'the dead letter');
+  await station.produce('after');
+  await t.within(5000, iterating, 'the loop');
+  t.deepEqual(got, [[true, 'before'], [false, 'broken'], [true, 'after']], 'messages');
+  await gone(t, station);
+  await connection.ping();
+});
+
+row('a fetch of one partition gets it as well', { ...pages, needs: ['partitions'] }, async (t) => {
+  const { consumer, station, resend } = await died(t, { station: { partitionsNumber: 3 } });
+  await resend();
+  const got = await t.collect(consumer, 1, { partitionNumber: 3 });
+  t.deepEqual(got.map((message) => [message.partition, message.text()]), [[0, 'broken']], 'messages');
+  await gone(t, station);
+});
+
+row('of two members one gets it', pages, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  const other = await (await t.connect()).consumer(station.name, { consumerName: 'd', consumerGroup: 'g.one' });
+  await resend();
+  const batches = await Promise.all([consumer, other].map((each) => each.fetch({ batchSize: 10, batchMaxTimeToWaitMs: 1000 })));
+  t.deepEqual(t.texts(batches.flat()), ['broken'], 'messages');
+});
+
+row('another group does not get it', pages, async (t) => {
+  const { connection, station, consumer, resend } = await died(t);
+  const other = await connection.consumer(station.name, { consumerName: 'other', start: 'next' });
+  await resend();
+  await t.collect(consumer, 1);
+  await t.nothing(other, 300);
+});
+
+row('what comes while nobody takes is kept for the next fetch, past a stop', pages, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  await consumer.stop();
+  await resend();
+  await t.elapse(500);
+  const [message] = await t.collect(consumer, 1);
+  t.deepEqual([message.text(), message.sequence], ['broken', 0], 'message');
+  await gone(t, station);
+});
+
+row('with autoAck delivered means done', pages, async (t) => {
+  const { connection, station } = await t.setup();
+  const consumer = await connection.consumer(station.name, { consumerName: 'c', consumerGroup: 'g' });
+  await station.produce('broken');
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await message.deadLetter('no use');
+  const [letter] = await t.until(async () => { const list = await t.control('deadRows', station.name); return list.length > 0 && list; }, REPORTED, 'a dead letter');
+  await consumer.destroy();
+  const auto = await connection.consumer(station.name, { consumerName: 'a', consumerGroup: 'g', autoAck: true, start: 'next' });
+  await t.control('resend', station.name, [letter.id]);
+  t.deepEqual(t.texts(await t.collect(auto, 1, { ack: false })), ['broken'], 'messages');
+  await gone(t, station);
+});
+
+row('it comes after a lost link, too', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
+  const { connection, consumer, station, resend } = await died(t);
+  await t.control('cut');
+  await t.until(() => connection.isConnected(), 10_000, 'the link');
+  await station.produce('one more');
+  await t.collect(consumer, 1);
+  await resend();
+  t.deepEqual(t.texts(await t.collect(consumer, 1)), ['broken'], 'messages');
+  await gone(t, station);
+});
+
+row('its ack waits for a lost link', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
+  const { consumer, station, resend } = await died(t);
+  await resend();
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await t.control('cut');
+  await t.within(10_000, message.ack(), 'ack()');
+  await gone(t, station);
+});

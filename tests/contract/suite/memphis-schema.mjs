@@ -1,0 +1,256 @@
+// Schemas on Memphis: the registry is the broker's own, and only its pages make another version count.
+
+import { topic } from '../kit/rows.mjs';
+import { PERSON } from './schema.mjs';
+
+const row = topic('memphis schemas', 7);
+const memphis = { brokers: ['memphis'] };
+const pages = { ...memphis, controls: ['pages'] };
+/** The broker collects reports for some seconds before it works on them. */
+const REPORTED = 15_000;
+
+const NAMED = JSON.stringify({ type: 'object', required: ['name'] });
+const PROTO = 'syntax = "proto3"; package shop; message Order { int64 id = 1; } message Other { string x = 1; }';
+
+async function enforced(t, options = {}, definition = PERSON, type = 'json') {
+  const connection = await t.connect();
+  const schema = t.name('schema');
+  await connection.createSchema(schema, type, definition);
+  const station = await connection.station(t.name(), { schemaName: schema, ...options });
+  return { connection, schema, station };
+}
+
+function told(connection) {
+  const entries = [];
+  void (async () => {
+    for await (const entry of connection.status()) if (entry.type === 'schema') entries.push(entry);
+  })();
+  return entries;
+}
+
+const heard = (t, entries, schema) => t.until(() => entries.some((entry) => entry.schema === schema), 8000, `status() tells ${schema}`);
+const rows = (t, station, count) => t.until(async () => {
+  const list = await t.control('deadRows', station.name);
+  return list.length >= count && list;
+}, REPORTED, `${count} dead letters of ${station.name}`);
+
+// ---- making and enforcing -------------------------------------------------------------------------------------------
+
+row('the broker\'s own text is kept with what it refuses', memphis, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  const gone = t.name('schema');
+  const missing = await t.rejects(connection.enforceSchema(gone, station.name), 'rejected', { says: gone });
+  t.equal(missing.serverCode, `Schema ${gone} does not exist`, 'serverCode');
+  const nowhere = t.name();
+  t.equal((await t.rejects(connection.enforceSchema(schema, nowhere), 'no_such_station', { station: nowhere })).serverCode, `memphis: Station ${nowhere} does not exist`, 'serverCode');
+  t.equal((await t.rejects(connection.detachSchema(nowhere), 'no_such_station', { station: nowhere })).serverCode, `station ${nowhere} does not exist`, 'serverCode');
+  const other = await t.rejects(connection.createSchema(schema, 'avro', '{"type":"record","name":"A","fields":[]}'), 'already_exists', { says: schema });
+  t.equal(other.serverCode, `${schema} already exist with type - json`, 'serverCode');
+});
+
+row('a schema whose name looks like a station\'s error is told from it', memphis, async (t) => {
+  const { connection, station } = await enforced(t);
+  const gone = `${t.name('schema')}-station`;
+  await t.rejects(connection.enforceSchema(gone, station.name), 'rejected', { says: gone });
+});
+
+row('names with dots', memphis, async (t) => {
+  const connection = await t.connect();
+  const schema = `${t.name('schema')}.v.one`;
+  const name = `${t.name()}.eu.west`;
+  await connection.createSchema(schema, 'json', PERSON);
+  const station = await connection.station(name);
+  const entries = told(connection);
+  await station.produce({ id: 'anything' });
+  await (await t.connect()).enforceSchema(schema, name);
+  await heard(t, entries, schema);
+  await t.rejects(station.produce({ id: 'x' }), 'schema_violation', { station: name });
+  await station.produce({ id: 1 });
+});
+
+row('what the broker would not survive never reaches it', memphis, async (t) => {
+  const connection = await t.connect();
+  const schema = t.name('schema');
+  for (const text of ['syntax = "proto3";', 'syntax = "proto3"; enum A { B = 0; }', 'syntax = "proto3"; package a; service S {}', '']) {
+    await t.rejects(connection.createSchema(schema, 'protobuf', text), 'schema_violation', { for: text });
+  }
+  t.ok((await connection.ping()).rttMs >= 0, 'the broker answers');
+});
+
+row('protobuf: a descriptor set compiles here and not there', memphis, async (t) => {
+  const connection = await t.connect();
+  // FileDescriptorSet { file { name "a.proto" message_type { name "A" } syntax "proto3" } }
+  const set = btoa(String.fromCharCode(0x0a, 0x16, 0x0a, 0x07, ...new TextEncoder().encode('a.proto'), 0x22, 0x03, 0x0a, 0x01, 0x41, 0x62, 0x06, ...new TextEncoder().encode('proto3')));
+  const error = await t.rejects(connection.createSchema(t.name('schema'), 'protobuf', set), 'schema_violation');
+  t.ok(typeof error.serverCode === 'string' && error.serverCode.length > 0, `serverCode: ${t.show(error.serverCode)}`);
+});
+
+row('protobuf: the broker\'s descriptor decides, and its first message', memphis, async (t) => {
+  const { station } = await enforced(t, {}, PROTO, 'protobuf');
+  await station.produce({ id: 5 });
+  await t.rejects(station.produce({ x: 'a' }), 'schema_violation');
+  const [message] = await t.collect(station, 1);
+  t.deepEqual([[...message.data], message.decode()], [[8, 5], { id: '5' }], 'message');
+});
+
+row('a second version is stored, and counts when the pages have activated it and it is enforced anew', pages, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await station.produce({ id: 1 });
+  await connection.createSchema(schema, 'json', NAMED);
+  await station.produce({ id: 2 });
+  await t.rejects(station.produce({ name: 'x' }), 'schema_violation');
+  await t.control('activate', schema, 2);
+  await connection.enforceSchema(schema, station.name);
+  await t.rejects(station.produce({ id: 3 }), 'schema_violation');
+  await station.produce({ name: 'x' });
+});
+
+row('a producer that is made after the activation has the new version at once', pages, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await connection.createSchema(schema, 'json', NAMED);
+  await t.control('activate', schema, 2);
+  const later = await t.connect();
+  await t.rejects(later.produce(station.name, { id: 3 }), 'schema_violation');
+  await later.produce(station.name, { name: 'x' });
+});
+
+// ---- changes by others ----------------------------------------------------------------------------------------------
+
+row('a schema that the pages enforce, and one that they delete, reach what is running', pages, async (t) => {
+  const connection = await t.connect();
+  const schema = t.name('schema');
+  await connection.createSchema(schema, 'json', PERSON);
+  const station = await connection.station(t.name());
+  const entries = told(connection);
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  await station.produce({ id: 'x' });
+  const [message] = await consumer.fetch({ batchSize: 1 });
+  await t.control('useSchema', schema, station.name);
+  await heard(t, entries, schema);
+  await t.rejects(station.produce({ id: 'x' }), 'schema_violation', { station: station.name });
+  let thrown;
+  try { message.decode(); } catch (error) { thrown = error; }
+  t.checkError(thrown, 'schema_violation');
+  await t.control('removeSchema', schema);
+  await heard(t, entries, null);
+  await station.produce({ id: 'x' });
+});
+
+row('a schema that is dropped while messages are on their way: each has its outcome', pages, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  const producer = await connection.producer(station.name);
+  await producer.produce({ id: 0 });
+  const entries = told(connection);
+  const outcomes = [];
+  let going = true;
+  const sending = (async () => {
+    for (let n = 1; going; n += 1) {
+      outcomes.push(t.outcome(producer.produce({ id: n % 2 ? n : 'x' })));
+      await t.turn();
+    }
+  })();
+  await t.control('removeSchema', schema);
+  await heard(t, entries, null);
+  await producer.produce({ id: 'x' });
+  going = false;
+  await sending;
+  const ended = await t.within(10_000, Promise.all(outcomes), 'all outcomes');
+  for (const { error, reason } of ended) if (error) t.checkError(reason, 'schema_violation', { maybeDelivered: false });
+  t.equal((await station.info()).messages, ended.filter(({ error }) => !error).length + 2, 'messages');
+});
+
+row('a change while the link is down is known when it is back, to producers and consumers', { ...memphis, controls: ['pages', 'cut'] }, async (t) => {
+  const connection = await t.connect({ reconnectIntervalMs: 300 });
+  const schema = t.name('schema');
+  await connection.createSchema(schema, 'json', PERSON);
+  const station = await connection.station(t.name());
+  const entries = told(connection);
+  const producer = await connection.producer(station.name);
+  await producer.produce({ id: 'x' });
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  await t.control('cut');
+  await t.control('useSchema', schema, station.name);
+  await heard(t, entries, schema);
+  await t.rejects(producer.produce({ id: 'x' }), 'schema_violation');
+  await producer.produce({ id: 1 });
+  const [, good] = await t.collect(consumer, 2);
+  t.deepEqual(good.decode(), { id: 1 }, 'decoded');
+});
+
+// ---- reports --------------------------------------------------------------------------------------------------------
+
+row('what fails is reported for the dead letters: bytes, headers as texts, producer, and what is wrong', pages, async (t) => {
+  const { connection, station } = await enforced(t);
+  const producer = await connection.producer(station.name, { producerName: t.name('p') });
+  const bytes = new Uint8Array([0, 1, 15, 16, 255]);
+  await t.rejects(producer.produce(bytes, { headers: { trace: '1' } }), 'schema_violation');
+  await t.rejects(producer.produce({ id: 'héllo ✓' }), 'schema_violation');
+  const letters = await rows(t, station, 2);
+  const [raw, text] = ['\ufffd', 'héllo'].map((part) => letters.find((letter) => letter.text.includes(part)));
+  t.deepEqual([raw?.text, raw?.headers.trace], ['\0\u0001\u000f\u0010\ufffd', '1'], 'bytes and a header');
+  t.equal(raw?.headers.$memphis_producedBy, producer.name, 'producer');
+  t.equal(text?.text, '{"id":"héllo ✓"}', 'text');
+  t.equal((await station.info()).messages, 0, 'messages of the station');
+});
+
+row('the first message of a producer that does not know the schema yet is reported as well', pages, async (t) => {
+  const { station } = await enforced(t);
+  const connection = await t.connect();
+  await t.rejects(connection.produce(station.name, { id: 'x' }, { headers: { a: 'b' } }), 'schema_violation');
+  const [letter] = await rows(t, station, 1);
+  t.deepEqual([letter.text, letter.headers.a], ['{"id":"x"}', 'b'], 'letter');
+});
+
+row('with a dlsStation a copy goes there, also of a message without headers', pages, async (t) => {
+  const copies = t.name();
+  const { connection, station } = await enforced(t, { dlsStation: copies });
+  await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
+  const [copy] = await t.collect(await connection.consumer(copies, { consumerName: 'c' }), 1, { ms: REPORTED });
+  t.equal(copy.text(), '{"id":"x"}', 'text');
+  t.deepEqual([copy.headers.station, copy.headers.type], [station.name, 'failed_schema'], 'where it came from');
+});
+
+row('sendSchemaFailedMsgToDls: false reports nothing', pages, async (t) => {
+  const { connection, schema, station } = await enforced(t, { sendSchemaFailedMsgToDls: false });
+  await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
+  const other = await connection.station(t.name(), { schemaName: schema });
+  await t.rejects(other.produce({ id: 'y' }), 'schema_violation');
+  await rows(t, other, 1);
+  t.deepEqual(await t.control('deadRows', station.name), [], 'dead letters');
+});
+
+row('reports are switched off and on while a producer runs', pages, async (t) => {
+  const { connection, station } = await enforced(t);
+  const producer = await connection.producer(station.name);
+  const switched = async (on, id) => {
+    await t.control('switchDls', station.name, true, on);
+    // What the broker tells of it comes before this answer.
+    await connection.ping();
+    await t.rejects(producer.produce({ id }), 'schema_violation');
+  };
+  await switched(false, 'off');
+  await switched(true, 'on');
+  await switched(false, 'off again');
+  await switched(true, 'on again');
+  const letters = await rows(t, station, 2);
+  t.deepEqual(letters.map(({ text }) => JSON.parse(text).id).sort(), ['on', 'on again'], 'reported');
+});
+
+row('alerts are sent when the broker asks for them, and not before', { ...memphis, controls: ['alerts'] }, async (t) => {
+  const { connection, station } = await enforced(t);
+  const producer = await connection.producer(station.name, { producerName: t.name('p') });
+  const of = async () => (await t.control('alerts')).filter(({ msg }) => msg.includes(station.name));
+  await t.rejects(producer.produce({ id: 'x' }), 'schema_violation');
+  await t.control('switchNotifications', true);
+  await connection.ping();
+  t.ending(() => t.control('switchNotifications', false));
+  await t.rejects(producer.produce({ id: 'y' }), 'schema_violation');
+  const [alert] = await t.until(async () => { const list = await of(); return list.length > 0 && list; }, 5000, 'an alert');
+  t.deepEqual([alert.type, alert.title, alert.code], ['schema_validation_fail_alert', 'Schema validation has failed', '{"id":"y"}'], 'alert');
+  t.ok(alert.msg.includes(`Producer: ${producer.name}`), alert.msg);
+  await t.control('switchNotifications', false);
+  await connection.ping();
+  await t.rejects(producer.produce({ id: 'z' }), 'schema_violation');
+  await rows(t, station, 3);
+  t.equal((await of()).length, 1, 'alerts');
+});
