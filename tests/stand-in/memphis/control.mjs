@@ -9,6 +9,8 @@ const NANOS = 1_000_000;
 const DAY_MS = 86_400_000;
 const RETENTIONS = ['message_age_sec', 'messages', 'bytes', 'ack_based'];
 
+const TYPES = ['protobuf', 'json', 'graphql', 'avro'];
+
 /** A refusal in the broker's words. */
 class Refused extends Error {}
 
@@ -33,10 +35,10 @@ export class Control {
       $memphis_station_creations: (body) => this.#plain(async () => this.#stationCreation(parse(body, 'createStationRequest'))),
       $memphis_station_destructions: (body) => this.#plain(async () => this.#stationDestruction(parse(body, 'destroyStationRequest'))),
       $memphis_producer_creations: (body) => this.#producerCreation(body),
-      $memphis_producer_destructions: (body) => this.#plain(async () => this.#producerDestruction(parse(body, 'destroyProducerRequestV1'))),
+      $memphis_producer_destructions: (body) => this.#plain(async () => this.#producerDestruction(parse(body, 'destroyProducerRequestV0'))),
       $memphis_consumer_creations: (body) => this.#consumerCreation(body),
-      $memphis_consumer_destructions: (body) => this.#plain(async () => this.#consumerDestruction(parse(body, 'destroyConsumerRequestV1'))),
-      $memphis_schema_attachments: (body) => this.#plain(async () => this.#attach(parse(body, 'attachSchemaRequest'))),
+      $memphis_consumer_destructions: (body) => this.#plain(async () => this.#consumerDestruction(parse(body, 'destroyConsumerRequestV0'))),
+      $memphis_schema_attachments: (body) => this.#plain(async () => this.#attach(attachment(body))),
       $memphis_schema_detachments: (body) => this.#plain(async () => this.#detach(parse(body, 'detachSchemaRequest'))),
       $memphis_schema_creations: (body) => this.#schemaCreation(body),
     };
@@ -119,7 +121,9 @@ export class Control {
 
   /** @param {any} request */
   async #stationDestruction(request) {
-    const name = String(request.station_name ?? '').toLowerCase();
+    const wrong = complaint('Station', request.station_name);
+    if (wrong) throw new Refused(wrong);
+    const name = request.station_name.toLowerCase();
     if (!this.store.stations.has(name)) throw new Refused('Station  does not exist');
     await this.remove(name);
   }
@@ -138,11 +142,11 @@ export class Control {
   async #producerCreation(body) {
     const nothing = { schema_update: this.store.schemaOf(''), partitions_update: { partitions_list: null }, schemaverse_to_dls: false, send_notification: false, station_version: 0, station_partitions_first_functions: null };
     try {
-      const request = parse(body, 'createProducerRequestV4');
-      const wrong = complaint('Producer', request.name) ?? complaint('Station', request.station_name);
+      const request = parse(body, 'createProducerRequestV0');
+      const wrong = complaint('Station', request.station_name) ?? complaint('Producer', request.name);
       if (wrong) throw new Refused(wrong);
       if (!['application', 'connector'].includes(request.producer_type)) throw new Refused('producer type has to be one of the following application/connector');
-      if (!this.store.users.has(request.username)) throw new Refused(`User ${request.username} does not exist`);
+      if (!this.store.users.has(request.username)) throw new Refused(`User ${request.username ?? ''} does not exist`);
       const station = await this.#present(request);
       if ((request.req_version ?? 0) < 2) throw new Refused('to produce to this station please upgrade your SDK version');
       this.store.producers.push({ name: request.name.toLowerCase(), station: station.name, connection: request.connection_id ?? '', active: true });
@@ -167,10 +171,10 @@ export class Control {
 
   /** @param {any} request */
   async #producerDestruction(request) {
-    const wrong = complaint('Producer', request.name) ?? complaint('Station', request.station_name);
+    const wrong = complaint('Station', request.station_name);
     if (wrong) throw new Refused(wrong);
     if (!(request.req_version >= 1)) throw new Refused('ERROR: syntax error at or near "LIMIT" (SQLSTATE 42601)');
-    const [name, station] = [request.name.toLowerCase(), request.station_name.toLowerCase()];
+    const [name, station] = [String(request.name ?? '').toLowerCase(), request.station_name.toLowerCase()];
     this.store.producers = this.store.producers.filter((row) => row.name !== name || row.station !== station || row.connection !== request.connection_id);
   }
 
@@ -209,7 +213,7 @@ export class Control {
     const given = String(request.consumers_group || request.name || '');
     const wrong = complaint('Consumer', request.name) ?? complaint('Station', request.station_name) ?? complaint('Consumer', given);
     if (wrong) throw new Refused(wrong);
-    if (!['application', 'connector'].includes(request.consumer_type)) throw new Refused(`consumer type has to be one of the following application/connector and not ${request.consumer_type}`);
+    if (!['application', 'connector'].includes(request.consumer_type)) throw new Refused(`consumer type has to be one of the following application/connector and not ${request.consumer_type ?? ''}`);
     if (!this.store.users.has(request.username)) throw new Refused('user does not exist');
     const station = await this.#present(request);
     if ((request.req_version ?? 0) < 2) throw new Refused('to consume from this station please upgrade your SDK version');
@@ -217,9 +221,9 @@ export class Control {
     const ackTime = request.max_ack_time_ms > 0 ? request.max_ack_time_ms : 30_000;
     const deliveries = request.max_msg_deliveries > 0 && request.max_msg_deliveries <= 10 ? request.max_msg_deliveries : 10;
     const members = this.store.consumers.filter((row) => row.station === station.name && row.group === group && row.active);
-    const same = members.length > 0 && members.every((row) => row.ackTime === ackTime && row.deliveries === deliveries);
-    if (!same) await this.#durables(station, group, ackTime, deliveries, request);
-    for (const row of members) Object.assign(row, { ackTime, deliveries });
+    // One active member of the group stands for all: its row says what the durable is believed to be.
+    const [one] = members;
+    if (one?.ackTime !== ackTime || one.deliveries !== deliveries) await this.#durables(station, group, ackTime, deliveries, request);
     this.store.consumers.push({ name: request.name.toLowerCase(), station: station.name, connection: request.connection_id ?? '', group, active: true, ackTime, deliveries });
     return station;
   }
@@ -250,7 +254,9 @@ export class Control {
 
   /** @param {any} request */
   async #consumerDestruction(request) {
-    const [name, stationName] = [String(request.name ?? '').toLowerCase(), String(request.station_name ?? '').toLowerCase()];
+    const wrong = complaint('Station', request.station_name);
+    if (wrong) throw new Refused(wrong);
+    const [name, stationName] = [String(request.name ?? '').toLowerCase(), request.station_name.toLowerCase()];
     const missing = new Refused(`Consumer ${request.name} at station ${request.station_name} does not exist`);
     const at = this.store.consumers.findIndex((row) => row.name === name && row.station === stationName && row.connection === request.connection_id);
     if (!(request.req_version >= 1) || at < 0) throw missing;
@@ -302,13 +308,15 @@ export class Control {
     try {
       const request = parse(body, 'CreateSchemaReq');
       const { name = '', type = '', schema_content: content = '' } = request;
-      const version = described(type, content, name);
       const known = this.store.schemas.get(name);
+      // The content is looked at first, as far as the type is one; that it is none shows when it is to be stored.
+      const version = TYPES.includes(type) || !known ? described(type, content, name) : undefined;
+      if (known && known.type !== type) throw new Refused(`${name} already exist with type - ${known.type}`);
+      if (!version) throw new Refused(`invalid input value for enum enum_type: "${type}"`);
       if (!known) {
         this.store.schemas.set(name, { name, type, versions: [{ ...version, number: 1 }], active: 1 });
         return ['{"error":""}'];
       }
-      if (known.type !== type) throw new Refused(`${name} already exist with type - ${known.type}`);
       if (known.versions.at(-1)?.content === content) throw new Refused(`${name} already exists in the db with the same schema content`);
       known.versions.push({ ...version, number: known.versions.length + 1 });
       return ['{"error":""}'];
@@ -327,21 +335,51 @@ function replicas(wanted) {
   return wanted <= 3 ? 3 : 5;
 }
 
+/** A request to attach: what is wrong with its form is told with the name, as far as it was read. @param {string} body */
+function attachment(body) {
+  try {
+    return parse(body, 'attachSchemaRequest');
+  } catch (error) {
+    let name = '';
+    try {
+      const given = JSON.parse(body).name;
+      name = typeof given === 'string' ? given : '';
+    } catch {
+      // Nothing of it could be read.
+    }
+    throw new Refused(`failed attaching schema ${name}: ${text(error)}`);
+  }
+}
+
 /** Fields that are numbers in the oldest forms too: a text there is told. */
 const NUMBERS = ['retention_value', 'replicas', 'idempotency_window_in_ms', 'partitions_number', 'max_ack_time_ms', 'max_msg_deliveries', 'req_version'];
+
+/** And those that are texts. */
+const STRINGS = ['name', 'station_name', 'schema_name', 'retention_type', 'storage_type', 'dls_station', 'username', 'connection_id', 'producer_type', 'consumer_type', 'consumers_group', 'type', 'schema_content', 'created_by_username', 'message_struct_name'];
 
 /** JSON as the broker reads it: any case of the keys, and its words about what is wrong. @param {string} body @param {string} struct */
 function parse(body, struct) {
   let value;
   try {
     value = JSON.parse(body);
-  } catch {
+  } catch (error) {
     const first = body.trim()[0];
-    throw new Refused(first === undefined ? 'unexpected end of JSON input' : `invalid character '${first}' looking for beginning of value`);
+    const literal = ['null', 'true', 'false'].find((word) => word[0] === first);
+    const at = literal ? [...literal].findIndex((letter, i) => body.trim()[i] !== letter) : -1;
+    const given = literal && body.trim()[at];
+    if (literal && given) throw new Refused(`invalid character '${given}' in literal ${literal} (expecting '${literal[at]}')`);
+    const ends = first === undefined || /end of JSON|Unterminated/.test(text(error)) || Number(/at position (\d+)/.exec(text(error))?.[1]) >= body.length;
+    throw new Refused(ends ? 'unexpected end of JSON input' : `invalid character '${first}' looking for beginning of value`);
   }
+  const kind = value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
+  if (kind === 'null') return {};
+  if (kind !== 'object') throw new Refused(`json: cannot unmarshal ${kind} into Go value of type server.${struct}`);
   const lower = Object.fromEntries(Object.entries(value).map(([key, one]) => [key.toLowerCase(), one]));
   for (const key of NUMBERS) {
     if (lower[key] !== undefined && typeof lower[key] !== 'number') throw new Refused(`json: cannot unmarshal ${typeof lower[key]} into Go struct field ${struct}.${key} of type int`);
+  }
+  for (const key of STRINGS) {
+    if (lower[key] !== undefined && typeof lower[key] !== 'string') throw new Refused(`json: cannot unmarshal ${typeof lower[key]} into Go struct field ${struct}.${key} of type string`);
   }
   return lower;
 }

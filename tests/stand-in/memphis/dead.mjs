@@ -6,9 +6,14 @@ import { external, internal } from './names.mjs';
 /** @import { Store, Station, Dead } from './store.mjs' */
 
 const MAX_DELIVERIES = '$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>';
+/** Reports are collected for so long before they are worked on (memphis.md 2.10). */
+const COLLECT_MS = 5000;
 
 export class DeadLetters {
   #last = 0;
+  /** Reports that wait for their turn. @type {(() => Promise<void>)[]} */ #collected = [];
+  /** Messages that used up their deliveries: the broker sees it when somebody pulls on that durable again. @type {Map<string, { stream: string, consumer: string, stream_seq: number }[]>} */ #spent = new Map();
+  /** @type {NodeJS.Timeout | undefined} */ #timer;
 
   /**
    * @param {Store} store
@@ -25,14 +30,47 @@ export class DeadLetters {
     this.manager = manager;
     this.tell = tell;
     this.crash = crash;
-    nats.subscribe(MAX_DELIVERIES, { callback: (/** @type {unknown} */ _error, /** @type {any} */ message) => void this.#poisoned(message.json()) });
+    nats.subscribe(MAX_DELIVERIES, { callback: (/** @type {unknown} */ _error, /** @type {any} */ message) => this.#spentOne(message.json()) });
     /** @type {Record<string, (body: string) => Promise<void>>} */
     this.subjects = {
-      $memphis_schemaverse_dls: (body) => this.#failed(JSON.parse(body)),
-      $memphis_nacked_dls: (body) => this.#nacked(JSON.parse(body)),
-      $memphis_pm_acks: (body) => this.#acked(JSON.parse(body)),
+      $memphis_schemaverse_dls: async (body) => this.#collect(JSON.parse(body), (report) => this.#failed(report)),
+      $memphis_nacked_dls: async (body) => this.#collect(JSON.parse(body), (report) => this.#nacked(report)),
+      $memphis_pm_acks: async (body) => this.#acked(JSON.parse(body)),
       $memphis_notifications: async (body) => void store.alerts.push(JSON.parse(body)),
     };
+  }
+
+  /** @template T @param {T} report @param {(report: T) => Promise<void>} work */
+  #collect(report, work) {
+    this.#collected.push(() => work(report));
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#work(this.#collected.splice(0));
+    }, COLLECT_MS);
+  }
+
+  /** @param {(() => Promise<void>)[]} reports */
+  async #work(reports) {
+    for (const report of reports) await report().catch(() => undefined);
+  }
+
+  /** @param {{ stream: string, consumer: string, stream_seq: number }} advisory */
+  #spentOne(advisory) {
+    const key = `${advisory.stream}.${advisory.consumer}`;
+    this.#spent.set(key, [...(this.#spent.get(key) ?? []), advisory]);
+  }
+
+  /** Somebody pulls. @param {string} durable `<stream>.<durable>` */
+  pulled(durable) {
+    // The server may tell what this very pull brings to light a moment later.
+    setTimeout(() => {
+      for (const advisory of this.#spent.get(durable) ?? []) this.#collect(advisory, (one) => this.#poisoned(one));
+      this.#spent.delete(durable);
+    }, 50).unref();
+  }
+
+  close() {
+    clearTimeout(this.#timer);
   }
 
   /** A message used up its deliveries. @param {{ stream: string, consumer: string, stream_seq: number }} advisory */

@@ -2,10 +2,13 @@
 // broker's own handlers answer, and passes everything else on.
 
 import { connect as dial } from 'node:net';
-import { Reader, fits, inward, message, outward, spoken } from './wire.mjs';
+import { Reader, answered, fits, inward, message, outward, spoken } from './wire.mjs';
 
 /** The broker waits this long for CONNECT (memphis.md 1.4). */
 const LOGIN_MS = 2000;
+const PULL = '$JS.API.CONSUMER.MSG.NEXT.';
+/** To browsers it sends no longer WebSocket messages than this (memphis.md 1.3). */
+const BROWSER_BYTES = 4096;
 
 /** @import { StandIn } from './index.mjs' */
 
@@ -16,12 +19,14 @@ export class Client {
   #broker;
   /** @type {import('node:net').Socket} */ #server;
   #phase = 'greeting';
-  /** Inboxes of pulls: a missing durable is silence here, not a status. @type {Set<string>} */ #pulls = new Set();
+  /** Inboxes of pulls and direct gets: what is missing is silence here, not a status. @type {Set<string>} */ #pulls = new Set();
   /** Reply inboxes and their subscriptions, for the broker's own answers. @type {Map<string, string>} */ #inboxes = new Map();
   #login;
+  #browser;
 
-  /** @param {import('ws').WebSocket} socket @param {StandIn} broker @param {{ host: string, port: number }} server */
-  constructor(socket, broker, server) {
+  /** @param {import('ws').WebSocket} socket @param {StandIn} broker @param {{ host: string, port: number }} server @param {boolean} browser */
+  constructor(socket, broker, server, browser) {
+    this.#browser = browser;
     this.#socket = socket;
     this.#broker = broker;
     this.#login = setTimeout(() => this.#refuse("'Authentication Timeout'", 1008, 'Authentication Timeout'), LOGIN_MS);
@@ -58,7 +63,10 @@ export class Client {
 
   /** @param {Buffer | string} bytes */
   #say(bytes) {
-    if (this.#phase !== 'over') this.#socket.send(Buffer.from(bytes), { binary: true });
+    if (this.#phase === 'over') return;
+    const all = Buffer.from(bytes);
+    const most = this.#browser ? BROWSER_BYTES : all.length;
+    for (let at = 0; at < all.length; at += most) this.#socket.send(all.subarray(at, at + most), { binary: true });
   }
 
   /** @param {string} text @param {number} code @param {string} reason */
@@ -131,7 +139,8 @@ export class Client {
       this.#broker.asked(subject, request, (answers) => answers.forEach((answer) => reply && this.answer(reply, answer)));
       return;
     }
-    if (subject.startsWith('$JS.API.CONSUMER.MSG.NEXT.') && reply) this.#pulls.add(reply);
+    if (/^\$JS\.API\.(CONSUMER\.MSG\.NEXT|DIRECT\.GET)\./.test(subject) && reply) this.#pulls.add(reply);
+    if (subject.startsWith(PULL)) this.#broker.dead.pulled(subject.slice(PULL.length));
     const to = reply ? [subject, reply] : [subject];
     this.#send(message(verb, to, head && inward(head), body));
   }
@@ -154,7 +163,7 @@ export class Client {
   #fromServer({ verb, words, text, head, body }) {
     switch (verb) {
       case 'INFO': return this.#greet(text);
-      case 'MSG': return this.#say(message('MSG', words.slice(0, -1), undefined, /** @type {Buffer} */ (body)));
+      case 'MSG': return this.#say(message('MSG', words.slice(0, -1), undefined, answered(/** @type {Buffer} */ (body))));
       case 'HMSG': {
         const [subject = ''] = words;
         const silent = this.#pulls.has(subject) && head?.subarray(0, 12).toString() === 'NATS/1.0 503';

@@ -46,7 +46,8 @@ export class StandIn {
   }
 
   async #start() {
-    this.#nats = await startNats({ maxPayload: this.maxPayload });
+    // The nearest to the 2.10.7 that the broker was made from.
+    this.#nats = await startNats({ version: '2.10', maxPayload: this.maxPayload });
     this.#own = await wsconnect({ servers: this.#nats.url });
     const manager = await jetstreamManager(this.#own);
     this.control = new Control(this.store, manager, async (subject, body) => (await this.#own.request(subject, JSON.stringify(body), { timeout: 20_000 })).json(), (subject, body) => this.#publish(subject, undefined, Buffer.from(JSON.stringify(body))));
@@ -55,7 +56,7 @@ export class StandIn {
     const { hostname, port } = new URL(this.#nats.tcp);
     this.#listener = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 });
     await new Promise((resolve) => this.#listener.once('listening', resolve));
-    this.#listener.on('connection', (/** @type {any} */ socket) => new Client(socket, this, { host: hostname, port: Number(port) }));
+    this.#listener.on('connection', (/** @type {any} */ socket, /** @type {any} */ request) => new Client(socket, this, { host: hostname, port: Number(port) }, String(request.headers['user-agent']).startsWith('Mozilla/')));
     this.url = `ws://127.0.0.1:${this.#listener.address().port}`;
   }
 
@@ -156,6 +157,7 @@ export class StandIn {
   async stop() {
     for (const client of [...this.clients]) client.close(1001, 'Server Shutdown');
     await new Promise((resolve) => this.#listener.close(resolve));
+    this.dead.close();
     await this.#own.close();
     await this.#nats.stop();
   }

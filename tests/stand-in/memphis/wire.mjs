@@ -124,6 +124,24 @@ export function outward(head) {
   return Buffer.from(text.replace('\r\nNats-Msg-Id:', '\r\nmsg-id:').replace(/\r\nX-msg-id:|\r\nX-Nats-Msg-Id:/g, '\r\nNats-Msg-Id:'), 'latin1');
 }
 
+const STORED = Buffer.from('{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","message":{');
+const STREAM = Buffer.from('{"type":"io.nats.jetstream.api.v1.stream_');
+
+/**
+ * What the JetStream API answers differs in little: a stored message has its own headers and two more fields, a stream's configuration one.
+ * @param {Buffer} body
+ */
+export function answered(body) {
+  if (body.subarray(0, STREAM.length).compare(STREAM) !== 0) return body;
+  if (body.subarray(0, STORED.length).compare(STORED) !== 0) {
+    return Buffer.from(body.toString('utf8').replaceAll(/"duplicate_window":\d+(?=,)/g, '$&,"tiered_storage_enabled":false'));
+  }
+  const given = JSON.parse(body.toString('utf8'));
+  const { hdrs } = given.message;
+  if (hdrs !== undefined) given.message.hdrs = outward(Buffer.from(hdrs, 'base64')).toString('base64');
+  return Buffer.from(JSON.stringify({ ...given, message: { ...given.message, reply_subject: '', tenant_name: '' } }));
+}
+
 /** Whether a subject fits a subscription. @param {string} pattern @param {string} subject */
 export function fits(pattern, subject) {
   const wanted = pattern.split('.');
