@@ -17,7 +17,11 @@ fi
 start=$SECONDS
 cargo build --quiet --locked --manifest-path tools/parts/Cargo.toml --target-dir target/tools
 # --no-gitignore: the one it writes holds "*", and npm would leave the whole folder out of the package.
-RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir target/whole --out-name stationmaster . 2> >(grep -v 'linking section is present' >&2) # what it warns of is for tools/parts
+# The standard library is built with it, for size, and a panic is a trap and nothing else: 8 KB of the first download are messages of
+# panics, their formatting, and a library that was made for speed. The compiler is the stable one; the variable lets it do both. Names
+# as tools/parts reads them.
+export RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS='-C panic=immediate-abort -C symbol-mangling-version=legacy -Z unstable-options'
+RUST_BACKTRACE=0 RUSTC_WORKSPACE_WRAPPER=$ROOT/scripts/rustc.sh wasm-pack --quiet build --release --target web --mode no-install --no-pack --no-gitignore --out-dir target/whole --out-name stationmaster . -- -Z build-std=std,panic_abort -Z build-std-features=optimize_for_size 2> >(grep -v 'linking section is present' >&2) # what it warns of is for tools/parts
 node scripts/package.mjs
 touch "$made"
 printf 'build: %d s, %d bytes of wasm\n' $((SECONDS - start)) "$(stat -c %s "$made")"

@@ -94,6 +94,15 @@ function joined(text) {
   }
   // Said once instead of in every method.
   text = replaced(text, /        if \(this\.__wbg_inst !== undefined && this\.__wbg_inst !== __wbg_instance_id\) \{\n            throw new Error\('Invalid stale object from previous Wasm instance'\);\n        \}\n(        let ret;\n)?((?:(?!        __wbg_call_guard).*\n)*?)        __wbg_call_guard\(\);\n/g, '        fresh(this);\n$1$2');
+  // What traps in a task that the glue began is told, as what traps in a call is. The closure's own memory is left alone: it was the old instance's.
+  text = replaced(text, `        } finally {
+            state.a = a;
+            real._wbg_cb_unref();`, `        } catch (error) {
+            state.cnt = Infinity;
+            parts.trapped(error);
+        } finally {
+            state.a = a;
+            real._wbg_cb_unref();`);
   const needs = Object.fromEntries(others.map(({ name, needs }) => [name, needs]));
   text = replaced(text, '    wasm = wasmInstance.exports;\n', `    wasm = wasmInstance.exports;
     for (const module of attached.values()) Object.assign(more, new WebAssembly.Instance(module, { _: wasm }).exports);
@@ -104,8 +113,8 @@ let more = {};
 /** Compiled parts by name: a new instance gets them at once. */
 const attached = new Map();
 
-/** What parts need each other, and who has them loaded. */
-export const parts = { load: undefined, needs: ${JSON.stringify(needs)} };
+/** What parts need each other, who has them loaded, and who is told of a trap in a task. */
+export const parts = { load: undefined, trapped: undefined, needs: ${JSON.stringify(needs)} };
 
 /** Joins a part to the instance: its bytes, the module, or where to fetch it. */
 export async function attach(name, source) {

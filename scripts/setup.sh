@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, each step skipping what is there; steps that wait for the network run beside the one that
-# wants the processor. Everything lands in .tools/, but for the wasm32 target (rustup) and the browser (apt).
+# wants the processor. Everything lands in .tools/, but for the wasm32 target and the library's sources (rustup) and the browser (apt).
 #
 #   scripts/setup.sh          everything
 #   scripts/setup.sh build    only what building the package needs
@@ -32,8 +32,9 @@ stamped() { [ "$(cat "$TOOLS/$1.stamp" 2>/dev/null)" = "$(hash_of "${@:2}")" ]; 
 unchanged() { [ ! -f "$TOOLS/$1.stamp" ] || stamped "$@"; }
 stamp() { hash_of "${@:2}" >"$TOOLS/$1.stamp"; }
 
-check_wasm32() { command -v cargo && ls "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown/lib"; }
-install_wasm32() { rustup target add wasm32-unknown-unknown; }
+check_wasm32() { command -v cargo && ls "$(rustc --print sysroot)"/lib/rustlib/{wasm32-unknown-unknown/lib,src/rust/library/Cargo.lock}; }
+# The sources of the standard library, too: the package's module has one of its own.
+install_wasm32() { rustup target add wasm32-unknown-unknown && rustup component add rust-src; }
 
 CARGO_INPUTS=("$ROOT/tools/Cargo.toml" "$ROOT/tools/Cargo.lock" "$ROOT"/tools/src/bin/*.rs)
 check_cargo() {
@@ -113,7 +114,7 @@ pids=()
 begin=$SECONDS
 run() { step "$@" 9>&- & pids+=($!); }
 
-run wasm32 check_wasm32 install_wasm32 'rustup target add wasm32-unknown-unknown'
+run wasm32 check_wasm32 install_wasm32 'rustup target add wasm32-unknown-unknown and rustup component add rust-src'
 run npm check_npm install_npm 'npm install --ignore-scripts in a copy of tools/ at .tools/npm'
 run schemas check_schemas install_schemas 'npm install --ignore-scripts in a copy of tools/schemas/ at .tools/schemas'
 if [ "${1:-all}" = all ]; then

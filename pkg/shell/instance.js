@@ -24,6 +24,8 @@ export class Instance {
     this.#source = source;
     /** The JavaScript of the parts that are there. @type {Record<string, any>} */
     this.scripts = {};
+    // In a task of its own, outside every call of ours.
+    glue.parts.trapped = (/** @type {unknown} */ error) => this.trap(error);
     glue.parts.load = (/** @type {string} */ name) => this.part(name);
     /** @type {WebAssembly.Memory} */
     this.memory = glue.wasmMemory();
@@ -39,8 +41,6 @@ export class Instance {
   #fresh() {
     this.memory = this.glue.wasmMemory();
     this.bytes = new Uint8Array(this.memory.buffer);
-    // A panic outside every call of ours, in a task of its own.
-    this.glue.onPanic(() => queueMicrotask(() => this.trap(undefined, true)));
     this.fastNames = new Set(this.glue.produceNames());
     this.feedEntries = this.glue.feedEntries();
   }
@@ -54,17 +54,14 @@ export class Instance {
   /**
    * A trap: everything pending is rejected, and the next connect has a fresh instance.
    * @param {unknown} error what was thrown
-   * @param {boolean} [panicked] the instance has asked for its successor itself
    */
-  trap(error, panicked = false) {
-    if (!panicked && !(error instanceof WebAssembly.RuntimeError) && !(error instanceof RangeError)) {
-      // Not a trap, but nothing that was foreseen either: the state behind it cannot be trusted.
-      console.error(error);
-    }
+  trap(error) {
+    // A trap says where in the wasm. Something else was not foreseen either: the state behind it cannot be trusted.
+    console.error(error);
     const all = [...this.connections];
     this.connections.clear();
     try {
-      if (!panicked) this.glue.renew();
+      this.glue.renew();
       this.#fresh();
     } catch (again) {
       console.error(again);

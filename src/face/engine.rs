@@ -27,31 +27,7 @@ use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
 
-thread_local! {
-    /// Who wants to know of a panic.
-    static PANICKED: RefCell<Option<Function>> = const { RefCell::new(None) };
-}
-
-/// Once an instance: what a panic does before it traps.
-#[wasm_bindgen(skip_typescript, js_name = onPanic)]
-pub fn on_panic(tell: Function) {
-    PANICKED.set(Some(tell));
-    std::panic::set_hook(Box::new(|info| {
-        report_panic(&info.to_string());
-        wasm_bindgen::handler::schedule_reinit();
-        if let Some(tell) = PANICKED.take() {
-            let _ = tell.call0(&JsValue::UNDEFINED);
-        }
-    }));
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn report_panic(text: &str);
-}
-
-/// The instance is broken, by something other than a panic: the next call makes a new one.
+/// The instance is broken: the next call makes a new one.
 #[wasm_bindgen(skip_typescript)]
 pub fn renew() {
     wasm_bindgen::handler::schedule_reinit();

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{
     CodeSection, ConstExpr, DataSection, ElementSection, Elements, EntityType, ExportKind, ExportSection, FunctionSection, GlobalSection,
-    ImportSection, Instruction, MemorySection, TableSection, TypeSection,
+    ImportSection, Instruction, MemArg, MemorySection, TableSection, TypeSection,
 };
 use wasmparser::{ExternalKind, Operator};
 
@@ -117,10 +117,27 @@ impl Reencode for Renumber<'_> {
                     continue;
                 }
             }
-            function.instruction(&self.instruction(operator)?);
+            let mut instruction = self.instruction(operator)?;
+            if let Some(memarg) = memarg(&mut instruction) {
+                memarg.align = 0;
+            }
+            function.instruction(&instruction);
         }
         code.function(&function);
         Ok(())
+    }
+}
+
+/// Where a load or store goes. Its alignment is a hint that engines pass over; without it instructions are more alike, and compress
+/// better.
+fn memarg<'a>(instruction: &'a mut Instruction) -> Option<&'a mut MemArg> {
+    use Instruction::*;
+    match instruction {
+        I32Load(memarg) | I64Load(memarg) | F32Load(memarg) | F64Load(memarg) => Some(memarg),
+        I32Load16S(memarg) | I32Load16U(memarg) | I64Load16S(memarg) | I64Load16U(memarg) => Some(memarg),
+        I64Load32S(memarg) | I64Load32U(memarg) | I32Store(memarg) | I64Store(memarg) => Some(memarg),
+        F32Store(memarg) | F64Store(memarg) | I32Store16(memarg) | I64Store16(memarg) | I64Store32(memarg) => Some(memarg),
+        _ => None,
     }
 }
 
