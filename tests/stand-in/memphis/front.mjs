@@ -23,6 +23,8 @@ export class Client {
   /** Reply inboxes and their subscriptions, for the broker's own answers. @type {Map<string, string>} */ #inboxes = new Map();
   #login;
   #browser;
+  /** Waits for the end of the turn: for the client, for the server. @type {Buffer[]} */ #said = [];
+  /** @type {Buffer[]} */ #sent = [];
 
   /** @param {import('ws').WebSocket} socket @param {StandIn} broker @param {{ host: string, port: number }} server @param {boolean} browser */
   constructor(socket, broker, server, browser) {
@@ -32,7 +34,7 @@ export class Client {
     this.#login = setTimeout(() => this.#refuse("'Authentication Timeout'", 1008, 'Authentication Timeout'), LOGIN_MS);
     const inside = new Reader((command) => this.#fromServer(command), () => this.close(1011, 'Internal'));
     const outside = new Reader((command) => this.#fromClient(command), (why) => this.#refuse(`'${why}'`, why.startsWith('Maximum') ? 1008 : 1002, why));
-    this.#server = dial(server);
+    this.#server = dial({ ...server, noDelay: true });
     this.#server.on('data', (chunk) => inside.feed(chunk));
     this.#server.on('close', () => this.close(1001, 'Server Shutdown'));
     this.#server.on('error', () => this.close(1001, 'Server Shutdown'));
@@ -51,6 +53,7 @@ export class Client {
   /** @param {number} code @param {string} reason */
   close(code, reason) {
     if (this.#phase === 'over') return;
+    this.#flush();
     this.#phase = 'over';
     this.#socket.close(code, reason);
     this.#gone();
@@ -64,7 +67,14 @@ export class Client {
   /** @param {Buffer | string} bytes */
   #say(bytes) {
     if (this.#phase === 'over') return;
-    const all = Buffer.from(bytes);
+    if (this.#said.length === 0) queueMicrotask(() => this.#flush());
+    this.#said.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
+  }
+
+  /** What one turn brought leaves together, as the broker writes it. */
+  #flush() {
+    const all = this.#said.length === 1 ? /** @type {Buffer} */ (this.#said[0]) : Buffer.concat(this.#said);
+    this.#said = [];
     const most = this.#browser ? BROWSER_BYTES : all.length;
     for (let at = 0; at < all.length; at += most) this.#socket.send(all.subarray(at, at + most), { binary: true });
   }
@@ -79,21 +89,27 @@ export class Client {
 
   /** @param {import('./wire.mjs').Command} command */
   #fromClient(command) {
-    const { verb, words, text, head, body } = command;
+    const { verb, words, text, head, body, raw } = command;
     if (this.#phase === 'greeting' && verb !== 'CONNECT') return this.#refuse("'Authorization Violation'", 1008, 'Authentication Failure');
     switch (verb) {
       case 'CONNECT': return this.#connect(text);
       case 'PING': case 'PONG': return this.#send(`${verb}\r\n`);
       case 'SUB': return this.#subscribe(words);
       case 'UNSUB': return this.#unsubscribe(words);
-      case 'PUB': case 'HPUB': return this.#publish(verb, words, head, /** @type {Buffer} */ (body));
+      case 'PUB': case 'HPUB': return this.#publish(verb, words, head, /** @type {Buffer} */ (body), raw);
       default: return this.#refuse("'Unknown Protocol Operation'", 1002, 'Parse Error');
     }
   }
 
   /** @param {string | Buffer} bytes */
   #send(bytes) {
-    this.#server.write(bytes);
+    if (this.#sent.length === 0) {
+      queueMicrotask(() => {
+        this.#server.write(this.#sent.length === 1 ? /** @type {Buffer} */ (this.#sent[0]) : Buffer.concat(this.#sent));
+        this.#sent = [];
+      });
+    }
+    this.#sent.push(typeof bytes === 'string' ? Buffer.from(bytes) : bytes);
   }
 
   /** @param {string} text */
@@ -127,8 +143,8 @@ export class Client {
     this.#send(`UNSUB ${words.join(' ')}\r\n`);
   }
 
-  /** @param {string} verb @param {string[]} words @param {Buffer | undefined} head @param {Buffer} body */
-  #publish(verb, words, head, body) {
+  /** @param {string} verb @param {string[]} words @param {Buffer | undefined} head @param {Buffer} body @param {Buffer} raw */
+  #publish(verb, words, head, body, raw) {
     const total = (head?.length ?? 0) + body.length;
     if (total > this.#broker.maxPayload) return this.#refuse("'Maximum Payload Violation'", 1009, 'Maximum Message Payload Exceeded');
     const [subject = ''] = words;
@@ -141,8 +157,8 @@ export class Client {
     }
     if (/^\$JS\.API\.(CONSUMER\.MSG\.NEXT|DIRECT\.GET)\./.test(subject) && reply) this.#pulls.add(reply);
     if (subject.startsWith(PULL)) this.#broker.dead.pulled(subject.slice(PULL.length));
-    const to = reply ? [subject, reply] : [subject];
-    this.#send(message(verb, to, head && inward(head), body));
+    const renamed = head && inward(head);
+    this.#send(renamed === head ? raw : message(verb, reply ? [subject, reply] : [subject], renamed, body));
   }
 
   /** The broker's own word on one of the client's inboxes. @param {string} inbox @param {string} body */
@@ -160,15 +176,19 @@ export class Client {
   // ---- from the server ------------------------------------------------------------------------------------------------
 
   /** @param {import('./wire.mjs').Command} command */
-  #fromServer({ verb, words, text, head, body }) {
+  #fromServer({ verb, words, text, head, body, raw }) {
     switch (verb) {
       case 'INFO': return this.#greet(text);
-      case 'MSG': return this.#say(message('MSG', words.slice(0, -1), undefined, answered(/** @type {Buffer} */ (body))));
+      case 'MSG': {
+        const changed = answered(/** @type {Buffer} */ (body));
+        return this.#say(changed === body ? raw : message('MSG', words.slice(0, -1), undefined, changed));
+      }
       case 'HMSG': {
         const [subject = ''] = words;
         const silent = this.#pulls.has(subject) && head?.subarray(0, 12).toString() === 'NATS/1.0 503';
         if (silent) return undefined;
-        return this.#say(message('HMSG', words.slice(0, -2), outward(/** @type {Buffer} */ (head)), /** @type {Buffer} */ (body)));
+        const renamed = outward(/** @type {Buffer} */ (head));
+        return this.#say(renamed === head ? raw : message('HMSG', words.slice(0, -2), renamed, /** @type {Buffer} */ (body)));
       }
       default: return this.#say(`${verb}${text ? ` ${text}` : ''}\r\n`);
     }

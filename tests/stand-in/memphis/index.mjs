@@ -58,6 +58,8 @@ export class StandIn {
     await new Promise((resolve) => this.#listener.once('listening', resolve));
     this.#listener.on('connection', (/** @type {any} */ socket, /** @type {any} */ request) => new Client(socket, this, { host: hostname, port: Number(port) }, String(request.headers['user-agent']).startsWith('Mozilla/')));
     this.url = `ws://127.0.0.1:${this.#listener.address().port}`;
+    /** The real server behind it. */
+    this.server = this.#nats.url;
   }
 
   /** Whether the login is right (memphis.md 1.6). @param {any} options */

@@ -11,6 +11,7 @@ export const LINE_MAX = 4096;
  * @property {string} text the same unsplit
  * @property {Buffer | undefined} head the header block of HPUB and HMSG
  * @property {Buffer | undefined} body
+ * @property {Buffer} raw all of it, as it came
  */
 
 /** Collects bytes and gives whole commands. `fail(text)` is told what cannot be read; nothing is read after it. */
@@ -44,7 +45,7 @@ export class Reader {
     const text = line.slice(first.length).trim();
     const sized = ['PUB', 'HPUB', 'MSG', 'HMSG'].includes(verb);
     if (!sized) {
-      this.take({ verb, words: words.filter(Boolean), text, head: undefined, body: undefined });
+      this.take({ verb, words: words.filter(Boolean), text, head: undefined, body: undefined, raw: this.#rest.subarray(0, end + 2) });
       return end + 2;
     }
     if (verb === 'CONNECT' && end > LINE_MAX) return this.#stop('Maximum Control Line Exceeded');
@@ -55,10 +56,9 @@ export class Reader {
     const from = end + 2;
     if (this.#rest.length < from + total + 2) return 0;
     if (this.#rest.indexOf(CRLF, from + total) !== from + total) return this.#stop('Unknown Protocol Operation');
-    // Copies: what is kept of a message must not hold the chunk, nor be moved by the next one.
-    const head = headLength > 0 ? Buffer.from(this.#rest.subarray(from, from + headLength)) : undefined;
-    const body = Buffer.from(this.#rest.subarray(from + headLength, from + total));
-    this.take({ verb, words: sizes, text, head, body });
+    const head = headLength > 0 ? this.#rest.subarray(from, from + headLength) : undefined;
+    const body = this.#rest.subarray(from + headLength, from + total);
+    this.take({ verb, words: sizes, text, head, body, raw: this.#rest.subarray(0, from + total + 2) });
     return from + total + 2;
   }
 
@@ -107,6 +107,7 @@ export function block(entries) {
  * @param {Buffer} head
  */
 export function inward(head) {
+  if (head.indexOf('sg-') < 0) return head;
   const text = head.toString('latin1');
   const at = text.indexOf('msg-id');
   const counts = at > 0 && text.slice(at - 2, at) === '\r\n' && text[at + 6] === ':';
@@ -119,8 +120,8 @@ export function inward(head) {
 
 /** The other way. @param {Buffer} head */
 export function outward(head) {
+  if (head.indexOf('Nats-Msg-Id:') < 0) return head;
   const text = head.toString('latin1');
-  if (!text.includes('Nats-Msg-Id:')) return head;
   return Buffer.from(text.replace('\r\nNats-Msg-Id:', '\r\nmsg-id:').replace(/\r\nX-msg-id:|\r\nX-Nats-Msg-Id:/g, '\r\nNats-Msg-Id:'), 'latin1');
 }
 
