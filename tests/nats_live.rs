@@ -5,6 +5,9 @@ use stationmaster::base::error::Kind;
 use stationmaster::base::time::{Millis, Now, Time, Wall};
 use stationmaster::base::value::JsonReader;
 use stationmaster::brokers::nats::session::NatsSession;
+use stationmaster::client::context::Context;
+use stationmaster::client::live::{Live, Moment, Sent};
+use stationmaster::client::turn::{OpId, Turn};
 use stationmaster::link::live::{AskId, Heard, LiveDraft, Sound, SubId};
 use stationmaster::link::outbox::Outbox;
 use stationmaster::link::session::{Encryption, Input, Login, Output, Session, Source, Span};
@@ -89,6 +92,57 @@ fn what_is_published_is_confirmed_by_round_trips() {
 }
 
 #[test]
+fn what_is_laid_down_is_written_as_if_it_had_been_published() {
+    let mut talk = Talk::up();
+    let mut live = Live::new(10, 64 << 20);
+    let (a, b) = (live.channel("a.b").unwrap(), live.channel("c").unwrap());
+    live.tray.bytes();
+    assert!(!live.tray.is_open());
+    talk.publish(&mut live, a, b"first");
+    assert!(live.tray.is_open());
+    assert_eq!(lay(&mut live, &[(a, b"hello"), (b, b""), (b, b"x\r\ny"), (99, b"no such channel")]), 0);
+    talk.interrupt(&mut live, true);
+    assert_eq!(talk.written(), "PUB a.b 5\r\nfirst\r\nPUB a.b 5\r\nhello\r\nPUB c 0\r\n\r\nPUB c 4\r\nx\r\ny\r\n");
+    assert_eq!(live.sent, (4, 14));
+    assert!(!live.tray.is_open(), "until something is published again");
+    talk.interrupt(&mut live, true);
+    // A link that is lost takes along what was meant for it.
+    talk.publish(&mut live, a, b"next");
+    lay(&mut live, &[(a, b"lost")]);
+    talk.interrupt(&mut live, false);
+    assert_eq!(talk.written(), "PUB a.b 4\r\nnext\r\n");
+}
+
+#[test]
+fn nothing_may_be_laid_down_where_it_could_be_refused() {
+    let mut talk = Talk::up();
+    // Too little room for a tray full of the shortest messages.
+    let mut live = Live::new(10, 500_000);
+    let a = live.channel("a").unwrap();
+    live.tray.bytes();
+    talk.publish(&mut live, a, b"x");
+    assert!(!live.tray.is_open());
+    // Who publishes more than is confirmed is told to wait.
+    let mut live = Live::new(10, 64 << 20);
+    let a = live.channel("a").unwrap();
+    live.tray.bytes();
+    let large = vec![b'x'; 99_000];
+    for _ in 0..10 {
+        assert_eq!(talk.publish(&mut live, a, &large), Sent::Written);
+    }
+    assert_eq!(lay(&mut live, &[(a, b"fits")]), 0);
+    assert_eq!(talk.publish(&mut live, a, &large), Sent::Full);
+    assert_eq!(lay(&mut live, &[(a, b"fits, but better wait")]), 1);
+    // The server takes less than a tray holds.
+    let mut talk = Talk::saying(&INFO.replace("100000", "60000"));
+    let mut live = Live::new(10, 64 << 20);
+    let a = live.channel("a").unwrap();
+    live.tray.bytes();
+    talk.publish(&mut live, a, b"x");
+    assert!(!live.tray.is_open());
+}
+
+#[test]
 fn questions_and_their_answers() {
     let mut talk = Talk::up();
     talk.send("ask", Some(AskId(36)), &LiveDraft { data: b"?", ..LiveDraft::default() });
@@ -102,6 +156,20 @@ fn questions_and_their_answers() {
 }
 
 proptest! {
+    #[test]
+    fn whatever_lies_on_the_tray_is_read_with_checks(laid in prop::collection::vec(any::<u8>(), 0..300), end in any::<u32>()) {
+        let mut talk = Talk::up();
+        let mut live = Live::new(10, 64 << 20);
+        let a = live.channel("a").unwrap();
+        live.tray.bytes();
+        talk.publish(&mut live, a, b"x");
+        let bytes = live.tray.bytes();
+        bytes[16..16 + laid.len()].copy_from_slice(&laid);
+        bytes[..4].copy_from_slice(&end.to_le_bytes());
+        talk.interrupt(&mut live, true);
+        prop_assert!(!live.tray.is_open());
+    }
+
     #[test]
     fn any_cut_of_the_bytes_brings_the_same(
         messages in proptest::collection::vec(("[a-z]{1,8}", 0u32..3, "[ -~\r\n]{0,40}", any::<bool>(), any::<bool>()), 1..12),
@@ -136,8 +204,28 @@ struct Talk {
     chunk: Vec<u8>,
 }
 
+/// Lay messages down as the shell does; what it is told of waiting comes back.
+fn lay(live: &mut Live, messages: &[(u32, &[u8])]) -> u32 {
+    let bytes = live.tray.bytes();
+    let number = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    for (channel, data) in messages {
+        let at = number(bytes, 0) as usize;
+        let end = at + 8 + data.len();
+        assert!(end <= number(bytes, 4) as usize, "there is room");
+        bytes[at..at + 4].copy_from_slice(&channel.to_le_bytes());
+        bytes[at + 4..at + 8].copy_from_slice(&(data.len() as u32).to_le_bytes());
+        bytes[at + 8..end].copy_from_slice(data);
+        bytes[..4].copy_from_slice(&(end as u32).to_le_bytes());
+    }
+    number(bytes, 8)
+}
+
 impl Talk {
     fn up() -> Talk {
+        Talk::saying(INFO)
+    }
+
+    fn saying(info: &str) -> Talk {
         let mut talk = Talk {
             session: NatsSession::new(JsonReader(|bytes| serde_json::from_slice(bytes).ok()), "$JS.API"),
             out: Outbox::default(),
@@ -145,8 +233,39 @@ impl Talk {
             chunk: Vec::new(),
         };
         talk.open();
+        talk.says(info);
         talk.written();
         talk
+    }
+
+    /// As a driver does it: what was laid down comes first.
+    fn publish(&mut self, live: &mut Live, channel: u32, data: &[u8]) -> Sent {
+        self.interrupt(live, true);
+        self.with(|ctx| {
+            live.publish(ctx, (0, 0), channel, &LiveDraft { data, ..LiveDraft::default() }, OpId(0)).unwrap()
+        })
+    }
+
+    fn interrupt(&mut self, live: &mut Live, up: bool) {
+        self.with(|ctx| {
+            ctx.up = up;
+            if live.tray.is_open() {
+                live.handle(ctx, Moment::Interrupted);
+            }
+        });
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        let mut turn = Turn::default();
+        work(&mut Context {
+            now: self.now,
+            up: true,
+            linked: true,
+            session: &mut self.session,
+            out: &mut self.out,
+            beside: 0,
+            turn: &mut turn,
+        })
     }
 
     fn open(&mut self) {

@@ -4,6 +4,7 @@
 import { BrokerError, plain } from './errors.js';
 import { IncomingRequest, LiveMessage, Reply } from './sound.js';
 import { Responder, Subscription } from './listen.js';
+import { encoder } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */
@@ -22,7 +23,12 @@ export class Live {
   /** Numbers of channels that are sent to. @type {Map<string, number>} */ #channels = new Map();
   /** The one that was published to last: the next is mostly the same. @type {string | symbol} */ #last = Symbol();
   #lastNumber = 0;
-  /** Whoever publishes more than has been confirmed waits here, together. @type {{ promise: Promise<void>, resolve: () => void } | undefined} */ #room;
+  /** Whoever publishes more than has been confirmed waits here, together. @type {Promise<void> | undefined} */ #room;
+  #endWait = () => {};
+  /** Where messages may be laid down, at which address. */ #tray = new Uint8Array(0);
+  #numbers = new DataView(this.#tray.buffer);
+  #at = 0;
+  #size = 0;
   #connection;
 
   /** @param {Connection} connection */
@@ -43,6 +49,7 @@ export class Live {
     try {
       connection._check();
       const number = channel === this.#last ? this.#lastNumber : this.#number(channel);
+      if (options === undefined && this.#lay(number, message)) return this.#numbers.getUint32(8, true) === 0 ? DONE : this.#room ?? this.#wait();
       const length = connection._calls.scratch.payload(message);
       let texts = 0;
       let signal;
@@ -59,6 +66,45 @@ export class Live {
     }
   }
 
+  #wait() {
+    /** @type {Promise<void>} */
+    const room = new Promise((resolve) => void (this.#endWait = resolve));
+    this.#room = room;
+    return room;
+  }
+
+  /**
+   * Lay bytes or a text down for the wasm to take, where it has said that there is room for more (src/client/tray.rs).
+   * @param {number} channel
+   * @param {unknown} message
+   */
+  #lay(channel, message) {
+    if (this.#tray.length === 0) this.#findTray();
+    const numbers = this.#numbers;
+    const at = numbers.getUint32(0, true);
+    const end = numbers.getUint32(4, true);
+    let length;
+    if (message instanceof Uint8Array) {
+      length = message.length;
+      if (at + 8 + length > end) return false;
+      this.#tray.set(message, at + 8);
+    } else {
+      if (typeof message !== 'string' || at + 8 + message.length * 3 > end) return false;
+      length = encoder.encodeInto(message, this.#tray.subarray(at + 8, end)).written;
+    }
+    numbers.setUint32(at, channel, true);
+    numbers.setUint32(at + 4, length, true);
+    numbers.setUint32(0, at + 8 + length, true);
+    return true;
+  }
+
+  /** The memory has grown, or nothing was published before. */
+  #findTray() {
+    if (this.#size === 0) [this.#at, this.#size] = this.#connection._do((engine) => engine.tray());
+    this.#tray = new Uint8Array(this.#connection._instance.memory.buffer, this.#at, this.#size);
+    this.#numbers = new DataView(this.#tray.buffer, this.#at, this.#size);
+  }
+
   /**
    * The promise of something that is not simply on its way.
    * @param {number} sent
@@ -66,15 +112,7 @@ export class Live {
    * @returns {Promise<void>}
    */
   #sent(sent, signal) {
-    if (sent === FULL) {
-      if (!this.#room) {
-        /** @type {any} */
-        const room = {};
-        room.promise = new Promise((resolve) => void (room.resolve = resolve));
-        this.#room = room;
-      }
-      return /** @type {{ promise: Promise<void> }} */ (this.#room).promise;
-    }
+    if (sent === FULL) return this.#room ?? this.#wait();
     const connection = this.#connection;
     if (sent < 0) throw connection._failure();
     return connection._operation(sent, signal, signal && (() => connection._do((engine) => engine.abortLive(sent))));
@@ -313,7 +351,7 @@ export class Live {
   }
 
   #roomy() {
-    this.#room?.resolve();
+    this.#endWait();
     this.#room = undefined;
   }
 

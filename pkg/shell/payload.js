@@ -5,7 +5,7 @@ import { plain } from './errors.js';
 /** @import { Connection } from './connection.js' */
 /** @import { BrokerKind } from '../index.js' */
 
-const encoder = new TextEncoder();
+export const encoder = new TextEncoder();
 const HINT = 'A payload is a Uint8Array, an ArrayBuffer, a string, or an object that JSON can hold.';
 
 /** Memory of its own for what is written, in the wasm. */

@@ -106,6 +106,10 @@ pub const CONFIRM_AFTER: Millis = Millis(1_000);
 /// `queue_full`, and four questions under way keep a socket busy.
 pub const LIVE_ROOM: u64 = 1024 * 1024;
 
+/// Bytes of live messages that are laid down before they are taken, each with eight bytes beside its payload: some hundreds
+/// of small ones share a crossing, and all of them a processor's cache.
+pub const TRAY: usize = 64 * 1024;
+
 /// Messages a subscription holds for the application unless told otherwise. One chunk of a socket may bring five thousand
 /// small ones, and nobody can take any of them before all have been read.
 pub const LIVE_HELD: u32 = 16_384;

@@ -244,6 +244,11 @@ impl Connection {
         }
     }
 
+    /// Take the live messages that have been laid down, before anything else happens.
+    pub fn collect(&mut self, now: Now) {
+        self.tell_live(now, Moment::Interrupted);
+    }
+
     /// Whether [`Connection::poll`] has something.
     pub fn has_deeds(&self) -> bool {
         !self.deeds.is_empty() || !self.producers.unready.is_empty()

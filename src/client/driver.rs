@@ -18,7 +18,7 @@ use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::link::tap::Direction;
 use crate::runtime::{Dial, Event, Facts, Loading, Part, Runtime, Task};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -111,7 +111,9 @@ impl Driver {
         let rare = !matches!(event, Event::Chunk { .. } | Event::Deferred);
         let random = if rare { self.random() } else { [0; 8] };
         let facts = if rare { self.runtime.facts() } else { Facts::default() };
-        self.core.borrow_mut().handle(now, event, late, random, facts);
+        let mut core = self.entered();
+        core.handle(now, event, late, random, facts);
+        drop(core);
         self.work(!rare);
         self.take_turn()
     }
@@ -126,17 +128,27 @@ impl Driver {
         self.core.borrow_mut().spare = turn;
     }
 
+    /// The connection, for something that happens now: after what has been laid down.
+    #[inline(never)]
+    fn entered(&self) -> RefMut<'_, Connection> {
+        let mut core = self.core.borrow_mut();
+        if core.live.tray.is_open() {
+            core.collect(self.began.get().unwrap_or_else(|| self.now()));
+        }
+        core
+    }
+
     /// Use the connection; what follows from it happens now, what it has to say at the end of the turn.
     pub fn call<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
         let now = self.now();
-        let result = work(&mut self.core.borrow_mut(), now);
+        let result = work(&mut self.entered(), now);
         self.schedule(true);
         result
     }
 
     /// Use the connection for something that neither writes nor waits.
     pub fn look<T>(&self, work: impl FnOnce(&mut Connection) -> T) -> T {
-        work(&mut self.core.borrow_mut())
+        work(&mut self.entered())
     }
 
     /// Use the connection on the hot path: a write that is large enough leaves at once.
@@ -154,7 +166,7 @@ impl Driver {
     }
 
     fn hot_at<T>(self: &Rc<Self>, now: Now, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
-        let mut core = self.core.borrow_mut();
+        let mut core = self.entered();
         let result = work(&mut core, now);
         let full = core.outbox.is_full();
         drop(core);
@@ -172,7 +184,7 @@ impl Driver {
             return;
         }
         let core = self.core.borrow();
-        let due = core.outbox.is_due() || !core.turn.is_empty() || core.session().has_output() || core.has_deeds();
+        let due = core.outbox.is_due() || !core.turn.is_empty() || core.session().has_output() || core.has_deeds() || core.live.tray.is_open();
         let deadline = match (due, everything) {
             (true, _) => None,
             (_, true) => core.deadline(),
@@ -385,7 +397,7 @@ impl Driver {
 impl Port for Driver {
     fn ask(&self, request: Request, limit: Millis) -> WaitId {
         let now = self.now();
-        let mut core = self.core.borrow_mut();
+        let mut core = self.entered();
         let id = core.waits.ask(request, now.mono + limit);
         core.after_call(now, self.runtime.facts());
         drop(core);

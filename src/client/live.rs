@@ -10,6 +10,7 @@
 //! Knows no broker and no promise.
 
 use super::context::Context;
+use super::tray::Tray;
 use super::turn::{OpId, Row, Status};
 use crate::base::channel;
 use crate::base::error::{Error, Kind};
@@ -145,6 +146,8 @@ pub enum Moment {
     Heard(Heard),
     /// All messages of an input have come.
     Settled,
+    /// Something else is about to happen than what was laid down.
+    Interrupted,
     /// The connection begins to close.
     Closing,
     /// Everything is over.
@@ -155,7 +158,7 @@ pub enum Moment {
 /// may be called before something of it has been used.
 #[derive(Debug)]
 pub struct Live {
-    channels: Vec<Rc<str>>,
+    pub(super) channels: Vec<Rc<str>>,
     subs: Vec<Option<Box<Sub>>>,
     touched: Vec<SubId>,
     posts: VecDeque<Post>,
@@ -164,13 +167,15 @@ pub struct Live {
     /// Of posts and asks.
     bytes: u64,
     most: u32,
-    most_bytes: u64,
-    wants_room: bool,
+    pub(super) most_bytes: u64,
+    pub(super) wants_room: bool,
     /// What the broker refused in this turn.
     denied: Vec<(String, Error, u32)>,
     buffer: Vec<u8>,
     /// No later than the next moment anything is due.
     due: Option<Time>,
+    /// Where messages are laid down that are to be published.
+    pub tray: Tray,
     /// Messages sent and their bytes.
     pub sent: (u64, u64),
     /// Messages handed over and their bytes.
@@ -194,6 +199,7 @@ impl Live {
             denied: Vec::new(),
             buffer: Vec::new(),
             due: None,
+            tray: Tray::default(),
             sent: (0, 0),
             received: (0, 0),
         }
@@ -220,6 +226,7 @@ impl Live {
             Moment::Tick => self.tick(ctx),
             Moment::Heard(heard) => self.heard(ctx, heard),
             Moment::Settled => self.settle_turn(ctx),
+            Moment::Interrupted => self.collect(ctx),
             Moment::Closing => self.unsubscribe_all(ctx),
             Moment::Over(error) => self.end_all(ctx, &error),
         }
@@ -279,7 +286,9 @@ impl Live {
         if ctx.up && draft.is_plain() {
             self.room(ctx, beside, draft.data.len() as u64)?;
             ctx.session.live().send_plain(ctx.now, ctx.out, &to, draft.data)?;
-            return Ok(self.went(ctx, draft.data.len()));
+            let sent = self.went(ctx, 1, draft.data.len() as u64);
+            self.open_tray(ctx, beside.1);
+            return Ok(sent);
         }
         let head = self.encode(ctx, beside, draft)?;
         if !ctx.up {
@@ -288,15 +297,15 @@ impl Live {
             return Ok(Sent::Waits);
         }
         ctx.session.live().send(ctx.now, ctx.out, &to, None, &self.buffer, head);
-        let length = self.buffer.len();
+        let length = self.buffer.len() as u64;
         self.trim();
-        Ok(self.went(ctx, length))
+        Ok(self.went(ctx, 1, length))
     }
 
-    /// A message of `length` bytes is on its way.
-    fn went(&mut self, ctx: &mut Context<'_>, length: usize) -> Sent {
-        self.sent.0 = self.sent.0.wrapping_add(1);
-        self.sent.1 = self.sent.1.wrapping_add(length as u64);
+    /// Messages of `length` bytes are on their way.
+    pub(super) fn went(&mut self, ctx: &mut Context<'_>, count: u64, length: u64) -> Sent {
+        self.sent.0 = self.sent.0.wrapping_add(count);
+        self.sent.1 = self.sent.1.wrapping_add(length);
         if ctx.session.unconfirmed() <= self.room_at() {
             return Sent::Written;
         }

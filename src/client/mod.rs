@@ -6,7 +6,7 @@
 //! driver            the one place that drains and flushes   turn                   what a turn brought
 //! stations, groups  what is asked of the broker for them    deliveries             a connection's consumers
 //! schema, watching  what a station's messages have to fit, and when that is read again
-//! live, live_options                                         messages that are stored nowhere, questions, answers
+//! live, tray, live_options                                   messages that are stored nowhere, questions, answers
 //! ```
 //!
 //! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
@@ -39,5 +39,6 @@ mod sender;
 mod stations;
 pub mod tap;
 mod timed;
+mod tray;
 pub mod turn;
 mod watching;

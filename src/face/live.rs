@@ -56,6 +56,14 @@ impl Engine {
         self.kept(number, |number| number as i32)
     }
 
+    /// Where messages may be laid down while that is allowed, and how many bytes there are (`src/client/tray.rs`).
+    pub fn tray(&self) -> Vec<u32> {
+        self.driver.look(|core| {
+            let bytes = core.live.tray.bytes();
+            vec![bytes.as_ptr() as u32, bytes.len() as u32]
+        })
+    }
+
     /// Publish what lies in the scratch: `length` bytes of payload, then `texts` bytes of tagged texts. Gives 0, [`FULL`],
     /// or the operation that ends when the link is back.
     pub fn publish(&self, channel: u32, length: u32, texts: u32) -> i32 {

@@ -106,6 +106,10 @@ pub trait Live {
         self.send(now, out, to, None, &message, head);
         Ok(())
     }
+    /// The largest payload that [`Live::send_plain`] takes whatever it is; 0 where a message has to be given when it is made.
+    fn takes(&self) -> u64 {
+        0
+    }
     /// Have everything that was sent confirmed as soon as possible.
     fn confirm(&mut self, out: &mut Outbox);
 }

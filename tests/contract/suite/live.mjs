@@ -112,6 +112,41 @@ row('messages of one publisher come in order', live, async (t) => {
   t.deepEqual(ear.texts, Array.from({ length: 5000 }, (_, index) => `${index}`), 'messages');
 });
 
+row('what is published in one task keeps its order, whatever else is called among it', live, async (t) => {
+  const { sender, listener, channel } = await pair(t);
+  const ear = keeper(t);
+  await listener.subscribe(`${channel}.>`, {}, ear.handler);
+  const responder = await listener.respond(channel, () => 'answer');
+  await sender.publish(`${channel}.a`, 'begin');
+  const sent = ['begin'];
+  const answers = [];
+  const bytes = new TextEncoder();
+  const publish = (part, text, options, as = (value) => value) => {
+    sent.push(text);
+    void sender.publish(`${channel}.${part}`, as(text), options);
+  };
+  for (let turn = 0; turn < 3; turn += 1) {
+    for (let index = 0; index < 400; index += 1) {
+      publish('a', `${turn}.${index}`, undefined, (text) => bytes.encode(text));
+      publish('a', `${turn}.${index} ${'ö'.repeat(index)}`);
+      if (index % 7 === 0) publish('b', `other ${index}`);
+      if (index % 31 === 0) publish('a', `with headers ${index}`, { headers: { index: `${index}` } });
+      if (index % 97 === 0) publish(`c${index}`, 'x'.repeat(80_000 + index));
+      if (index % 101 === 0) publish('a', '', undefined, () => new Uint8Array(0));
+      if (index % 151 === 0) answers.push(sender.request(channel, 'question'));
+      if (index % 199 === 0) sender.stats();
+    }
+    // The rest of this turn, and then another one.
+    if (turn === 0) await Promise.resolve();
+    else await sender.ping();
+  }
+  await ear.until(sent.length);
+  t.deepEqual(ear.texts, sent, 'messages');
+  for (const answer of await Promise.all(answers)) t.equal(answer.text(), 'answer', 'answer');
+  t.equal(sender.stats().sentMessages, sent.length + answers.length, 'sentMessages');
+  await responder.stop();
+});
+
 row('payloads: bytes, text, JSON, nothing', live, async (t) => {
   const { sender, listener, channel } = await pair(t);
   const subscription = await listener.subscribe(channel);

@@ -236,6 +236,10 @@ impl Live for NatsSession {
         Ok(())
     }
 
+    fn takes(&self) -> u64 {
+        self.info.max_payload
+    }
+
     fn confirm(&mut self, out: &mut Outbox) {
         if self.phase == Phase::Up {
             self.confirm_last(out);

@@ -1,0 +1,109 @@
+//! Live messages that are laid down in a row, to be taken in one crossing: a call into the wasm costs more than the copy
+//! of a small payload, and a loop that publishes makes thousands of them in one task.
+//!
+//! Whoever publishes writes into the tray's bytes while the tray is open, behind what lies there already. It is opened
+//! only where every message that it has room for could be taken at once, and only until something else happens: all that
+//! enters the connection first [takes](super::live::Live::collect) what was laid down, so the order of calls stays.
+//!
+//! ```text
+//! 0   where the last message ends            16  the first message: number of its channel, length, payload
+//! 4   where messages must end; 0: closed         the next one, and so on
+//! 8   1: better to wait for room, as for [`Sent::Full`](super::live::Sent::Full)
+//! ```
+//!
+//! All numbers are 32 bits, little-endian, and stand where they stand: nothing is aligned.
+
+use super::context::Context;
+use super::live::Live;
+use crate::base::limits;
+
+const HEAD: usize = 16;
+
+/// What stands before a payload.
+const EACH: usize = 8;
+
+/// The bytes, which somebody else writes to.
+#[derive(Debug, Default)]
+pub struct Tray {
+    bytes: Vec<u8>,
+    open: bool,
+}
+
+impl Tray {
+    /// Something may have been laid down.
+    #[inline(always)]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The bytes to write to: they are there from now on, and stay where they are.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        self.bytes.resize(limits::TRAY, 0);
+        &mut self.bytes
+    }
+
+    fn number(&self, at: usize) -> usize {
+        let bytes = self.bytes.get(at..).and_then(<[u8]>::first_chunk);
+        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
+    }
+
+    fn set(&mut self, numbers: [usize; 3]) {
+        for (place, number) in self.bytes.chunks_exact_mut(4).zip(numbers) {
+            place.copy_from_slice(&(number as u32).to_le_bytes());
+        }
+    }
+
+    /// Messages may be laid down; `full`: better to wait after each.
+    fn open(&mut self, full: bool) {
+        self.open = true;
+        self.set([HEAD, self.bytes.len(), full.into()]);
+    }
+
+    fn close(&mut self) {
+        self.open = false;
+        self.set([HEAD, 0, 0]);
+    }
+
+    /// The message at a place: its channel and its payload. None where the last one ends.
+    fn message(&self, at: usize) -> Option<(usize, &[u8])> {
+        let end = self.number(0);
+        let start = at + EACH;
+        let data = self.bytes.get(start..start.checked_add(self.number(at + 4))?)?;
+        (start + data.len() <= end).then(|| (self.number(at), data))
+    }
+}
+
+impl Live {
+    /// Let the next messages be laid down, if each of them could be taken whatever they are. `beside` is what producers
+    /// have waiting, in bytes.
+    pub(super) fn open_tray(&mut self, ctx: &mut Context<'_>, beside: u64) {
+        let room = limits::TRAY as u64;
+        // The shortest messages are the most; each counts with its line.
+        let each = 64 + self.channels.iter().map(|name| name.len() as u64).max().unwrap_or_default();
+        let worst = room + room / EACH as u64 * each;
+        let before = self.bytes() + beside + ctx.session.unconfirmed();
+        if self.tray.bytes.is_empty() || before + worst > self.most_bytes || ctx.session.live().takes() < room {
+            return;
+        }
+        self.tray.open(self.wants_room);
+    }
+
+    /// Take what was laid down. What was meant for a link that has been lost since is lost with it.
+    pub(super) fn collect(&mut self, ctx: &mut Context<'_>) {
+        let mut tray = std::mem::take(&mut self.tray);
+        let (mut at, mut count, mut length) = (HEAD, 0, 0);
+        while let Some((channel, data)) = tray.message(at).filter(|_| ctx.up) {
+            at += EACH + data.len();
+            let Some(to) = self.channels.get(channel) else { continue };
+            if ctx.session.live().send_plain(ctx.now, ctx.out, to, data).is_ok() {
+                count += 1;
+                length += data.len() as u64;
+            }
+        }
+        tray.close();
+        self.tray = tray;
+        if count > 0 {
+            self.went(ctx, count, length);
+        }
+    }
+}
