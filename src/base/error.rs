@@ -149,8 +149,8 @@ impl DerefMut for Error {
 
 impl Error {
     /// An error of this kind; whether it is retryable follows from the kind.
-    pub fn new(kind: Kind, text: impl Into<Cow<'static, str>>) -> Error {
-        Error::made(kind, text.into())
+    pub fn new(kind: Kind, text: impl Text) -> Error {
+        text.error(kind)
     }
 
     #[inline(never)]
@@ -168,13 +168,13 @@ impl Error {
     }
 
     /// The caller's mistake.
-    pub fn argument(text: impl Into<Cow<'static, str>>) -> Error {
-        Error::made(Kind::InvalidArgument, text.into())
+    pub fn argument(text: impl Text) -> Error {
+        text.mistake()
     }
 
     /// Say what to do about it.
-    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Error {
-        self.hinted(hint.into())
+    pub fn hint(self, hint: impl Text) -> Error {
+        hint.hint(self)
     }
 
     #[inline(never)]
@@ -215,6 +215,65 @@ impl Error {
     pub fn retryable(mut self, retryable: bool) -> Error {
         self.retryable = retryable;
         self
+    }
+}
+
+/// What an error says: a text that is there anyway, or one that was made. Each makes the error in a function of its own, so that the
+/// hundreds of places that have one pass the text and nothing else.
+pub trait Text {
+    /// An error of this kind that says it.
+    fn error(self, kind: Kind) -> Error;
+    /// The caller's mistake.
+    fn mistake(self) -> Error;
+    /// The error with it for a hint.
+    fn hint(self, error: Error) -> Error;
+}
+
+impl Text for &'static str {
+    #[inline(never)]
+    fn error(self, kind: Kind) -> Error {
+        Error::made(kind, Cow::Borrowed(self))
+    }
+
+    #[inline(never)]
+    fn mistake(self) -> Error {
+        self.error(Kind::InvalidArgument)
+    }
+
+    #[inline(never)]
+    fn hint(self, error: Error) -> Error {
+        error.hinted(Cow::Borrowed(self))
+    }
+}
+
+impl Text for String {
+    #[inline(never)]
+    fn error(self, kind: Kind) -> Error {
+        Error::made(kind, Cow::Owned(self))
+    }
+
+    #[inline(never)]
+    fn mistake(self) -> Error {
+        self.error(Kind::InvalidArgument)
+    }
+
+    #[inline(never)]
+    fn hint(self, error: Error) -> Error {
+        error.hinted(Cow::Owned(self))
+    }
+}
+
+impl Text for Cow<'static, str> {
+    fn error(self, kind: Kind) -> Error {
+        Error::made(kind, self)
+    }
+
+    fn mistake(self) -> Error {
+        Error::made(Kind::InvalidArgument, self)
+    }
+
+    fn hint(self, error: Error) -> Error {
+        error.hinted(self)
     }
 }
 
