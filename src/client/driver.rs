@@ -184,7 +184,11 @@ impl Driver {
             return;
         }
         let core = self.core.borrow();
-        let due = core.outbox.is_due() || !core.turn.is_empty() || core.session().has_output() || core.has_deeds() || core.live.tray.is_open();
+        let due = core.outbox.is_due()
+            || !core.turn.is_empty()
+            || core.session().has_output()
+            || core.has_deeds()
+            || core.live.tray.is_open();
         let deadline = match (due, everything) {
             (true, _) => None,
             (_, true) => core.deadline(),
