@@ -28,6 +28,7 @@ const parts = {
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
   making: async () => bytes((await import('./wasm/inline-making.js')).default),
   watching: async () => bytes((await import('./wasm/inline-watching.js')).default),
+  moving: async () => bytes((await import('./wasm/inline-moving.js')).default),
   managing: async () => bytes((await import('./wasm/inline-managing.js')).default),
   schemas: async () => bytes((await import('./wasm/inline-schemas.js')).default),
   timing: async () => bytes((await import('./wasm/inline-timing.js')).default),

@@ -14,6 +14,7 @@ const parts = {
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
   making: () => new URL('./wasm/stationmaster-making.wasm', import.meta.url),
   watching: () => new URL('./wasm/stationmaster-watching.wasm', import.meta.url),
+  moving: () => new URL('./wasm/stationmaster-moving.wasm', import.meta.url),
   managing: () => new URL('./wasm/stationmaster-managing.wasm', import.meta.url),
   schemas: () => new URL('./wasm/stationmaster-schemas.wasm', import.meta.url),
   timing: () => new URL('./wasm/stationmaster-timing.wasm', import.meta.url),

@@ -4,6 +4,7 @@ import module from './wasm/stationmaster_bg.wasm';
 import stations from './wasm/stationmaster-stations.wasm';
 import making from './wasm/stationmaster-making.wasm';
 import watching from './wasm/stationmaster-watching.wasm';
+import moving from './wasm/stationmaster-moving.wasm';
 import managing from './wasm/stationmaster-managing.wasm';
 import schemas from './wasm/stationmaster-schemas.wasm';
 import timing from './wasm/stationmaster-timing.wasm';
@@ -24,7 +25,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, making: () => making, watching: () => watching, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

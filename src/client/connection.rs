@@ -50,6 +50,8 @@ pub enum Deed {
     Do(Todo),
     /// Read again which schemas count.
     Look,
+    /// Move to another server: this one is about to go.
+    Leave,
     /// Make the stations of a producer ready for messages that need it.
     Prepare(ProducerId, u8),
 }
@@ -222,6 +224,25 @@ impl Connection {
         self.machine.is_up() && !self.is_resting()
     }
 
+    /// The present link takes nothing new.
+    fn is_resting(&self) -> bool {
+        self.next.as_ref().is_some_and(|next| next.rest.is_some())
+    }
+
+    /// What was asked of the broker last is answered.
+    fn rested(&mut self) {
+        if let Some(rest) = self.next.as_mut().and_then(|next| next.rest.as_mut()) {
+            rest.echo = false;
+        }
+    }
+
+    /// The connection is lost or closed: there is no move any more.
+    fn stay(&mut self) {
+        if self.next.is_some() {
+            self.drop_next();
+        }
+    }
+
     /// Live messages, what they work with, and what producers have pending beside them.
     pub fn live_parts(&mut self, now: Now) -> (&mut Live, (usize, u64), Context<'_>) {
         let context = Context {
@@ -314,7 +335,7 @@ impl Connection {
     /// Credentials are there for the present attempt: the application's answer, made ready, or why there are none.
     pub fn credentials(&mut self, now: Now, given: Result<Login, Error>, random: u32, facts: Facts) {
         let given = given.map(|login| self.login = login);
-        if self.next_credentials(now, given.clone(), random, facts) {
+        if self.next.is_some() && self.next_credentials(now, given.clone(), random, facts) {
             return self.drain(now, &[], [0; 8], facts);
         }
         self.machine.credentials(now.mono, given, random, facts.offline);
@@ -362,14 +383,9 @@ impl Connection {
             }
             *deadline > now.mono
         });
-        self.watchers.confirms.retain(|(_, op, deadline)| {
-            if *deadline <= now.mono {
-                let late = Error::new(Kind::Timeout, "the broker did not confirm in time")
-                    .hint("It may have been recorded; a message that was not comes again.");
-                turn.end(*op, Err(late));
-            }
-            *deadline > now.mono
-        });
+        if !self.watchers.confirms.is_empty() {
+            self.confirms_late(now);
+        }
         self.check_closing(now);
     }
 
@@ -379,7 +395,7 @@ impl Connection {
             return None;
         }
         let link = earliest(self.machine.deadline(), self.session.deadline());
-        let link = earliest(link, self.next_deadline());
+        let link = if self.next.is_some() { earliest(link, self.next_deadline()) } else { link };
         let consumers = if self.consumers.is_empty() { None } else { self.consumers.deadline() };
         let out = earliest(self.producers.deadline(), consumers);
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
@@ -402,12 +418,16 @@ impl Connection {
             while let Some(act) = self.machine.poll() {
                 self.act(now, act);
             }
-            self.try_to_move(now);
+            if self.is_resting() {
+                self.try_to_move(now);
+            }
             if !self.session.has_output() && !self.machine.has_acts() {
                 break;
             }
         }
-        self.turn.thin(chunk);
+        if !self.consumers.is_empty() || self.live.is_used() {
+            self.turn.thin(chunk);
+        }
         if let Some(tap) = &mut self.tap {
             for piece in self.session.tapped() {
                 if tap.keep(piece) {
@@ -461,16 +481,11 @@ impl Connection {
                     self.turn.end(op, Ok(()));
                 }
             }
-            Output::Replied(wait, reply) => match self.watchers.confirms.iter().position(|(id, ..)| *id == wait) {
-                Some(at) => {
-                    let (_, op, _) = self.watchers.confirms.swap_remove(at);
-                    self.turn.end(op, reply.map(|_| ()));
-                }
-                None => self.waits.answer(wait, reply),
-            },
+            Output::Replied(wait, reply) if self.watchers.confirms.is_empty() => self.waits.answer(wait, reply),
+            Output::Replied(wait, reply) => self.confirmed(wait, reply),
             Output::Remark(error) => self.turn.refused(error),
             Output::Servers(hosts) => self.machine.learn(&hosts),
-            Output::Leaving => self.leave(now),
+            Output::Leaving => self.deeds.push_back(Deed::Leave),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),
             other => {
                 let (producers, _, _, mut ctx) = self.parts(now);
@@ -525,7 +540,7 @@ impl Connection {
             }
             Act::Down(error) => {
                 if !self.is_resting() {
-                    self.drop_next();
+                    self.stay();
                 }
                 self.link_down(now, &error);
                 self.turn.status(Status::Disconnected(error));
@@ -548,9 +563,11 @@ impl Connection {
     }
 
     fn fail_pings(&mut self, error: &Error) {
-        let confirms = std::mem::take(&mut self.watchers.confirms).into_iter().map(|(_, op, _)| op);
-        for op in std::mem::take(&mut self.watchers.pings).into_iter().map(|(op, _)| op).chain(confirms) {
+        for (op, _) in std::mem::take(&mut self.watchers.pings) {
             self.turn.end(op, Err(error.clone()));
+        }
+        if !self.watchers.confirms.is_empty() {
+            self.confirms_lost(error);
         }
     }
 
@@ -561,7 +578,7 @@ impl Connection {
             Some(reason) => reason.clone(),
         };
         self.over = Some(error.clone());
-        self.drop_next();
+        self.stay();
         self.login = Login::default();
         self.watchers.closing = None;
         self.waits.fail_all(&error);
@@ -598,7 +615,7 @@ impl Connection {
         if self.over.is_some() || self.watchers.closing.is_some() {
             return;
         }
-        self.drop_next();
+        self.stay();
         let consumes = !self.consumers.is_empty();
         let echo = consumes && !self.consumers.ids().is_empty() && !self.inside && self.is_up();
         self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });

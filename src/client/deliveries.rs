@@ -3,10 +3,10 @@
 use super::connection::{Connection, Settlement};
 use super::consumer::{Settle, Settled};
 use super::turn::ConsumerId;
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::Now;
-use crate::link::session::{Output, Source};
+use crate::link::session::{Output, Reply, Source, WaitId};
 
 impl Connection {
     /// Something came for a feed.
@@ -53,6 +53,40 @@ impl Connection {
         let (_, consumers, waits, mut ctx) = self.parts(now);
         let confirms = consumers.link_up(&mut ctx, waits);
         self.watchers.confirms.extend(confirms.into_iter().map(|(wait, op)| (wait, op, now.mono + limits::REQUEST)));
+    }
+
+    /// Settles whose record the broker did not confirm in time.
+    #[inline(never)]
+    pub(super) fn confirms_late(&mut self, now: Now) {
+        let turn = &mut self.turn;
+        self.watchers.confirms.retain(|(_, op, deadline)| {
+            if *deadline <= now.mono {
+                let late = Error::new(Kind::Timeout, "the broker did not confirm in time")
+                    .hint("It may have been recorded; a message that was not comes again.");
+                turn.end(*op, Err(late));
+            }
+            *deadline > now.mono
+        });
+    }
+
+    /// An answer, which may be the confirmation of a settle.
+    #[inline(never)]
+    pub(super) fn confirmed(&mut self, wait: WaitId, reply: Result<Reply, Error>) {
+        match self.watchers.confirms.iter().position(|(id, ..)| *id == wait) {
+            Some(at) => {
+                let (_, op, _) = self.watchers.confirms.swap_remove(at);
+                self.turn.end(op, reply.map(|_| ()));
+            }
+            None => self.waits.answer(wait, reply),
+        }
+    }
+
+    /// No confirmation comes any more.
+    #[inline(never)]
+    pub(super) fn confirms_lost(&mut self, error: &Error) {
+        for (_, op, _) in std::mem::take(&mut self.watchers.confirms) {
+            self.turn.end(op, Err(error.clone()));
+        }
     }
 
     /// Say what becomes of a message that was handed over.

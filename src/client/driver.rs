@@ -22,6 +22,9 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::Waker;
 
+/// What is done when a part of the package is there, or cannot be had.
+pub(super) type Afterwards = Box<dyn FnOnce(&Rc<Driver>, Result<(), Error>)>;
+
 /// A connection at work.
 pub struct Driver {
     pub(super) core: RefCell<Connection>,
@@ -249,6 +252,7 @@ impl Driver {
                 Some(Deed::Do(Todo::Bury(dying))) => self.bury(*dying),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
                 Some(Deed::Look) => self.look_again(),
+                Some(Deed::Leave) => self.after(Part::Moving, Box::new(leave)),
                 Some(Deed::Prepare(producer, needs)) => self.prepare(producer, needs),
             }
         }
@@ -333,6 +337,16 @@ impl Driver {
         });
     }
 
+    /// Have a part of the package loaded, and go on then: now, if it is there.
+    pub(super) fn after(self: &Rc<Self>, part: Part, work: Afterwards) {
+        let Some(loading) = self.runtime.part(part) else { return work(self, Ok(())) };
+        let driver = self.clone();
+        self.spawn(async move {
+            work(&driver, loading.await);
+            driver.call(|_, _| ());
+        });
+    }
+
     /// Have a part of the package loaded.
     pub async fn loaded(self: &Rc<Self>, part: Part) -> Result<(), Error> {
         Exchange(self.clone()).loaded(part).await
@@ -356,20 +370,16 @@ impl Driver {
     /// Make a producer for these stations and open it: what is missing is created.
     pub fn open_producer(self: &Rc<Self>, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
         let id = self.core.borrow_mut().producers.add(stations.clone(), prefix);
-        let driver = self.clone();
-        self.spawn(async move {
-            let result = match driver.loaded(Part::Stations).await {
-                Ok(()) => stations::ensure(driver.clone(), stations).await,
-                Err(error) => Err(error),
-            };
-            driver.call(|core, now| {
-                let (producers, _, _, mut ctx) = core.parts(now);
-                match result {
-                    Ok(facts) => producers.opened(&mut ctx, id, facts),
-                    Err(error) => producers.end(&mut ctx, id, &error),
-                }
-            });
-        });
+        self.after(
+            Part::Stations,
+            Box::new(move |driver, loaded| match loaded {
+                Ok(()) => stations::open(driver, id, stations),
+                Err(error) => driver.call(|core, now| {
+                    let (producers, _, _, mut ctx) = core.parts(now);
+                    producers.end(&mut ctx, id, &error);
+                }),
+            }),
+        );
         id
     }
 
@@ -395,6 +405,13 @@ impl Driver {
     /// A random name.
     pub fn random_name(&self) -> String {
         random_id(self.random())
+    }
+}
+
+/// A server that is about to go is left. Where the code for that cannot be had, it is stayed with until it closes.
+fn leave(driver: &Rc<Driver>, loaded: Result<(), Error>) {
+    if loaded.is_ok() {
+        driver.call(|core, now| core.leave(now));
     }
 }
 

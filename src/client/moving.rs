@@ -6,7 +6,8 @@
 //!                 \-> no other server: stay until this one closes
 //! ```
 //!
-//! Knows no broker. What is lost on the way is lost as with any other link.
+//! In a part of the wasm of its own, loaded when a server says that it will go: its link still stands. Knows no broker. What
+//! is lost on the way is lost as with any other link.
 
 use super::connection::{Connection, Deed};
 use super::turn::Row;
@@ -23,18 +24,19 @@ pub(super) struct Next {
     machine: Machine,
     session: Box<dyn Session>,
     outbox: Outbox,
-    rest: Option<Rest>,
+    pub rest: Option<Rest>,
 }
 
 /// The present link comes to rest.
-struct Rest {
+pub(super) struct Rest {
     until: Time,
     /// What the broker had sent before it heard of it may still arrive.
-    echo: bool,
+    pub echo: bool,
 }
 
 impl Connection {
     /// This server is about to go.
+    #[inline(never)]
     pub(super) fn leave(&mut self, now: Now) {
         if self.next.is_some() || self.check_open().is_err() {
             return;
@@ -45,19 +47,8 @@ impl Connection {
         self.work_next(now, 0, Facts::default());
     }
 
-    /// The present link takes nothing new.
-    pub(super) fn is_resting(&self) -> bool {
-        self.next.as_ref().is_some_and(|next| next.rest.is_some())
-    }
-
-    /// What was asked of the broker last is answered.
-    pub(super) fn rested(&mut self) {
-        if let Some(rest) = self.next.as_mut().and_then(|next| next.rest.as_mut()) {
-            rest.echo = false;
-        }
-    }
-
     /// When the move wants [`Event::Timer`].
+    #[inline(never)]
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let next = self.next.as_ref()?;
         let rest = next.rest.as_ref().map(|rest| rest.until);
@@ -65,6 +56,7 @@ impl Connection {
     }
 
     /// Whether this event belongs to the next link, which has then taken it.
+    #[inline(never)]
     pub(super) fn next_event(&mut self, now: Now, event: &Event<'_>, random: [u8; 8], facts: Facts) -> bool {
         let Some(next) = &mut self.next else { return false };
         let dice = u32::from_le_bytes([random[0], random[1], random[2], random[3]]);
@@ -109,6 +101,7 @@ impl Connection {
     }
 
     /// Credentials for the next link, if it is the one that waits for them.
+    #[inline(never)]
     pub(super) fn next_credentials(&mut self, now: Now, given: Result<(), Error>, dice: u32, facts: Facts) -> bool {
         match &mut self.next {
             Some(next) if matches!(next.machine.state(), State::Asking { .. }) => {
@@ -167,6 +160,7 @@ impl Connection {
     }
 
     /// Give the move up: the connection is lost or closed.
+    #[inline(never)]
     pub(super) fn drop_next(&mut self) {
         if let Some(next) = self.next.take() {
             self.machine.outlive(&next.machine);
@@ -175,6 +169,7 @@ impl Connection {
     }
 
     /// Take the next link's place, once everything on this one has its answer, or has had its time.
+    #[inline(never)]
     pub(super) fn try_to_move(&mut self, now: Now) {
         let Some(rest) = self.next.as_ref().and_then(|next| next.rest.as_ref()) else { return };
         let quiet = !rest.echo && self.producers.receipts.is_empty() && !self.waits.on_the_wire();

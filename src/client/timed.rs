@@ -10,7 +10,6 @@ use super::sender::{Producer, Stage};
 use super::turn::ProducerId;
 use crate::base::error::Error;
 use crate::runtime::Part;
-use std::pin::Pin;
 use std::rc::Rc;
 
 impl Producer {
@@ -47,32 +46,41 @@ impl Producers {
 impl Driver {
     /// Make the stations of a producer ready.
     pub(super) fn prepare(self: &Rc<Self>, id: ProducerId, needs: u8) {
-        let driver = self.clone();
-        self.spawn(async move {
-            let result = match driver.loaded(Part::Timing).await {
-                Ok(()) => ready(driver.clone(), id, needs).await,
-                Err(error) => Err(error),
-            };
-            driver.call(|core, now| {
-                let (producers, _, _, mut ctx) = core.parts(now);
-                producers.prepared(&mut ctx, id, needs, result);
-                core.after_call(now, Default::default());
-            });
+        self.after(
+            Part::Timing,
+            Box::new(move |driver, loaded| match loaded {
+                Ok(()) => ready(driver.clone(), id, needs),
+                Err(error) => driver.prepared(id, needs, Err(error)),
+            }),
+        );
+    }
+
+    fn prepared(self: &Rc<Self>, id: ProducerId, needs: u8, result: Result<(), Error>) {
+        self.call(|core, now| {
+            let (producers, _, _, mut ctx) = core.parts(now);
+            producers.prepared(&mut ctx, id, needs, result);
+            core.after_call(now, Default::default());
         });
     }
 }
 
 /// Ready for all that such messages need; a gate of the part that holds it.
 #[inline(never)]
-fn ready(driver: Rc<Driver>, id: ProducerId, needs: u8) -> Pin<Box<dyn Future<Output = Result<(), Error>>>> {
-    Box::pin(async move {
-        let stations = driver.call(|core, _| core.producers.stations(id));
-        let ops = driver.operations()?;
-        for station in stations {
-            if let Some(facts) = ops.find(&station).await? {
-                ops.prepare(&facts, needs).await?;
-            }
+fn ready(driver: Rc<Driver>, id: ProducerId, needs: u8) {
+    let task = driver.clone();
+    driver.spawn(async move {
+        let result = make_ready(&task, id, needs).await;
+        task.prepared(id, needs, result);
+    });
+}
+
+async fn make_ready(driver: &Rc<Driver>, id: ProducerId, needs: u8) -> Result<(), Error> {
+    let stations = driver.call(|core, _| core.producers.stations(id));
+    let ops = driver.operations()?;
+    for station in stations {
+        if let Some(facts) = ops.find(&station).await? {
+            ops.prepare(&facts, needs).await?;
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }

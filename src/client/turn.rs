@@ -237,6 +237,7 @@ pub struct Turn {
 
 impl Turn {
     /// A chunk of which messages use less than a quarter is not kept alive for them: they are copied out.
+    #[inline(never)]
     pub fn thin(&mut self, chunk: &[u8]) {
         let frame = |message: &Delivered| (message.token.at, message.data.at.saturating_add(message.data.len));
         let in_chunk = |row: &Row| match row {

@@ -31,6 +31,10 @@ use crate::link::session::{Source, Span};
 
 const NONE: u32 = u32::MAX;
 
+fn halves(value: u64) -> (u32, u32) {
+    (value as u32, (value >> 32) as u32)
+}
+
 /// The last turn, in the form the shell reads. Its buffers are used again.
 #[derive(Default)]
 pub(super) struct Table {
@@ -65,7 +69,6 @@ impl Table {
     }
 
     fn push(&mut self, row: Row) {
-        let halves = |value: u64| (value as u32, (value >> 32) as u32);
         match row {
             Row::Stored { call, target, partition, sequence, duplicate, auto_id, more } => {
                 let flags = u32::from(duplicate) | u32::from(more) << 1;
@@ -76,6 +79,46 @@ impl Table {
                 let error = self.error(Some(error));
                 self.row(2, &[call.0, error]);
             }
+            Row::Done(op) => self.row(8, &[op.0]),
+            Row::Undone { op, error } => {
+                let error = self.error(Some(error));
+                self.row(9, &[op.0, error]);
+            }
+            Row::ProducerEnded(producer) => self.row(11, &[producer.0]),
+            Row::Room => self.row(12, &[]),
+            Row::Status(status) => {
+                self.statuses.push(*status);
+                let index = self.statuses.len() as u32 - 1;
+                self.row(13, &[index]);
+            }
+            Row::Ask { attempt, reason } => {
+                let error = self.error(reason);
+                self.row(14, &[attempt, error]);
+            }
+            Row::Tapped => self.row(20, &[]),
+            Row::Note(note) => {
+                self.notes.push(*note);
+                let index = self.notes.len() as u32 - 1;
+                self.row(21, &[index]);
+            }
+            Row::Over(error) => {
+                let error = self.error(error);
+                self.row(15, &[error]);
+            }
+            Row::Schema(binding) => {
+                self.bindings.push(*binding);
+                let index = self.bindings.len() as u32 - 1;
+                self.row(16, &[index]);
+            }
+            Row::Live(row) => self.live(row),
+            row => self.consumed(row),
+        }
+    }
+
+    /// Rows of consumers.
+    #[inline(never)]
+    fn consumed(&mut self, row: Row) {
+        match row {
             Row::Message(message) => {
                 let flags = u32::from(message.source == Source::Own);
                 let Span { at: head, len: head_len } = message.head;
@@ -113,42 +156,11 @@ impl Table {
                 self.words.extend(ids.iter().map(|id| id.0));
             }
             Row::Ready(consumer) => self.row(7, &[consumer.0]),
-            Row::Done(op) => self.row(8, &[op.0]),
-            Row::Undone { op, error } => {
-                let error = self.error(Some(error));
-                self.row(9, &[op.0, error]);
-            }
             Row::ConsumerEnded { consumer, error } => {
                 let error = self.error(Some(error));
                 self.row(10, &[consumer.0, error]);
             }
-            Row::ProducerEnded(producer) => self.row(11, &[producer.0]),
-            Row::Room => self.row(12, &[]),
-            Row::Status(status) => {
-                self.statuses.push(*status);
-                let index = self.statuses.len() as u32 - 1;
-                self.row(13, &[index]);
-            }
-            Row::Ask { attempt, reason } => {
-                let error = self.error(reason);
-                self.row(14, &[attempt, error]);
-            }
-            Row::Tapped => self.row(20, &[]),
-            Row::Note(note) => {
-                self.notes.push(*note);
-                let index = self.notes.len() as u32 - 1;
-                self.row(21, &[index]);
-            }
-            Row::Over(error) => {
-                let error = self.error(error);
-                self.row(15, &[error]);
-            }
-            Row::Schema(binding) => {
-                self.bindings.push(*binding);
-                let index = self.bindings.len() as u32 - 1;
-                self.row(16, &[index]);
-            }
-            Row::Live(row) => self.live(row),
+            _ => {}
         }
     }
 }

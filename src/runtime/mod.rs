@@ -25,6 +25,8 @@ pub enum Part {
     Stations,
     /// What makes stations, and what the broker's refusals mean.
     Making,
+    /// The move to another server before this one goes.
+    Moving,
     /// Schemas that are read again, after news or a lost link.
     Watching,
     /// The broker inside this package.
@@ -45,6 +47,7 @@ impl Part {
         match self {
             Part::Stations => "stations",
             Part::Making => "making",
+            Part::Moving => "moving",
             Part::Watching => "watching",
             Part::Memory => "memory",
             Part::Keys => "keys",
