@@ -1,6 +1,6 @@
 // A consumer's promises, its messages and its iterator. When and what is handed over is decided in Rust.
 
-import { plain } from './errors.js';
+import { plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { Consuming } from './consuming.js' */

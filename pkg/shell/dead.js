@@ -2,7 +2,7 @@
 // in Rust.
 
 import { Stored } from './stored.js';
-import { plain } from './errors.js';
+import { plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */

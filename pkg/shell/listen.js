@@ -1,7 +1,7 @@
 // Those who listen: a subscription with its list, iterator, stream or handler, and a responder with its handler. What joins
 // the list, leaves it and may be taken is decided in Rust.
 
-import { plain } from './errors.js';
+import { plain } from './first.js';
 import { IncomingRequest, LiveMessage } from './sound.js';
 
 /** @import { Live } from './live.js' */

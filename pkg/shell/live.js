@@ -1,10 +1,9 @@
 // Live messages, questions and answers: from a payload to the wasm, and from a row of the table to whom it concerns.
 // Loaded when first used. What is held, lost, asked and answered is decided in Rust; the rows are those of src/face/live.rs.
 
-import { BrokerError, plain } from './errors.js';
+import { BrokerError, encoder, plain } from './first.js';
 import { IncomingRequest, LiveMessage, Reply } from './sound.js';
 import { Responder, Subscription } from './listen.js';
-import { encoder } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */

@@ -1,6 +1,6 @@
 // Messages: views of the bytes as they arrived. Nothing is decoded before somebody asks.
 
-import { plain } from './errors.js';
+import { plain } from './first.js';
 
 /** @import { Consumer } from './consumer.js' */
 /** @import { MessageRecord, Payload, ProduceOptions } from '../index.js' */

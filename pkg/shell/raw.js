@@ -1,6 +1,6 @@
 // Raw bytes in the shape of a WebSocket, so that whoever uses a socket knows one kind only. Loaded when there is one.
 
-import { plain } from './errors.js';
+import { plain } from './first.js';
 
 /** @import { ByteStreams } from '../index.js' */
 

@@ -1,8 +1,7 @@
 // What messages have to fit: the engines are loaded and asked here. Which station has which schema is told by Rust.
 
 import { load } from '../schemas/index.js';
-import { BrokerError, because, plain } from './errors.js';
-import { checkObject } from './payload.js';
+import { because, BrokerError, checkObject, plain } from './first.js';
 
 /** @import { Schema, Violation } from '../schemas/index.js' */
 /** @import { Connection } from './connection.js' */

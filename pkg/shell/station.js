@@ -1,6 +1,6 @@
 // A station: a name, and the connection's operations with that name filled in.
 
-import { later, look } from './later.js';
+import { later, look } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */

@@ -1,6 +1,6 @@
 // A stored message that nobody was given for work: an ordinary object with its own bytes.
 
-import { plain } from './errors.js';
+import { plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { MessageRecord } from '../index.js' */

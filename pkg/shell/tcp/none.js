@@ -1,6 +1,6 @@
 // Raw TCP where the platform has none.
 
-import { plain } from '../errors.js';
+import { plain } from '../first.js';
 
 /** @returns {never} */
 export function open() {
