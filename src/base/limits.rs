@@ -96,6 +96,16 @@ pub const TLS_FIRST: Millis = Millis(120);
 /// grace period is 10 s by default.
 pub const REST: Millis = Millis(2_000);
 
+/// How long two links listen side by side, once the next server has confirmed it: the other servers of its cluster learn of
+/// the new subscriptions meanwhile, over whatever lies between them.
+pub const OVERLAP: Millis = Millis(500);
+
+/// What the next link may bring meanwhile, in bytes, before the move is made at once.
+pub const OVERLAP_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long one of two links may be behind the other.
+pub const LATE_ECHO: Millis = Millis(250);
+
 /// Bytes published live between two questions whether the server has read them (semantics.md section 8).
 pub const CONFIRM_AT: u64 = 256 * 1024;
 

@@ -237,9 +237,9 @@ impl Connection {
     }
 
     /// The connection is lost or closed: there is no move any more.
-    fn stay(&mut self) {
+    fn stay(&mut self, now: Now) {
         if self.next.is_some() {
-            self.drop_next();
+            self.drop_next(now);
         }
     }
 
@@ -463,6 +463,7 @@ impl Connection {
             return self.delivered(now, output, chunk);
         }
         match output {
+            Output::Live(heard) if self.live.overlaps() && self.is_echo(now, &heard, chunk) => {}
             Output::Live(heard) => self.tell_live(now, Moment::Heard(heard)),
             Output::Up => {
                 self.machine.ready(now.mono);
@@ -539,10 +540,8 @@ impl Connection {
                 self.turn.status(Status::Connected { url, attempt });
             }
             Act::Down(error) => {
-                if !self.is_resting() {
-                    self.stay();
-                }
-                self.link_down(now, &error);
+                let moment = if self.next.is_some() && self.has_another(now) { Moment::Moved } else { Moment::Lost };
+                self.link_down(now, &error, moment);
                 self.turn.status(Status::Disconnected(error));
             }
             Act::Retry { attempt, pause } => self.turn.status(Status::Reconnecting { attempt, pause }),
@@ -551,14 +550,14 @@ impl Connection {
     }
 
     /// What was on the link is repeated on the next one, or is lost.
-    pub(super) fn link_down(&mut self, now: Now, error: &Error) {
+    pub(super) fn link_down(&mut self, now: Now, error: &Error, moment: Moment) {
         self.waits.link_lost();
         let (producers, consumers, _, mut ctx) = self.parts(now);
         producers.link_lost(&mut ctx);
         if !consumers.is_empty() {
             consumers.link_lost();
         }
-        self.tell_live(now, Moment::Lost);
+        self.tell_live(now, moment);
         self.fail_pings(error);
     }
 
@@ -578,7 +577,7 @@ impl Connection {
             Some(reason) => reason.clone(),
         };
         self.over = Some(error.clone());
-        self.stay();
+        self.stay(now);
         self.login = Login::default();
         self.watchers.closing = None;
         self.waits.fail_all(&error);
@@ -615,7 +614,7 @@ impl Connection {
         if self.over.is_some() || self.watchers.closing.is_some() {
             return;
         }
-        self.stay();
+        self.stay(now);
         let consumes = !self.consumers.is_empty();
         let echo = consumes && !self.consumers.ids().is_empty() && !self.inside && self.is_up();
         self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });

@@ -9,6 +9,8 @@
 //! the same list, takes from its front, and drops from its front what it is told to.
 //! Knows no broker and no promise.
 
+mod overlap;
+
 use super::context::Context;
 use super::tray::Tray;
 use super::turn::{OpId, Row, Status};
@@ -18,6 +20,7 @@ use crate::base::limits;
 use crate::base::time::{Millis, Time, earliest};
 use crate::link::live::{AskId, Heard, LiveDraft, Sound, SubId};
 use crate::link::session::Source;
+use overlap::{Overlap, pack};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -140,6 +143,8 @@ pub enum Moment {
     Up,
     /// It was lost.
     Lost,
+    /// Another link takes its place.
+    Moved,
     /// Time has passed.
     Tick,
     /// The session says something.
@@ -172,6 +177,8 @@ pub struct Live {
     /// What the broker refused in this turn.
     denied: Vec<(String, Error, u32)>,
     buffer: Vec<u8>,
+    /// The link is being changed for another one.
+    overlap: Option<Box<Overlap>>,
     /// No later than the next moment anything is due.
     due: Option<Time>,
     /// Where messages are laid down that are to be published.
@@ -198,6 +205,7 @@ impl Live {
             wants_room: false,
             denied: Vec::new(),
             buffer: Vec::new(),
+            overlap: None,
             due: None,
             tray: Tray::default(),
             sent: (0, 0),
@@ -211,18 +219,13 @@ impl Live {
         !self.channels.is_empty() || !self.subs.is_empty()
     }
 
-    /// A question is on the wire.
-    #[inline(always)]
-    pub fn is_asking(&self) -> bool {
-        self.asks.iter().any(|ask| ask.sent)
-    }
-
     /// Take what happens.
     #[inline(never)]
     pub fn handle(&mut self, ctx: &mut Context<'_>, moment: Moment) {
         match moment {
             Moment::Up => self.link_up(ctx),
-            Moment::Lost => self.link_lost(ctx),
+            Moment::Moved if self.moved(ctx) => {}
+            Moment::Moved | Moment::Lost => self.link_lost(ctx),
             Moment::Tick => self.tick(ctx),
             Moment::Heard(heard) => self.heard(ctx, heard),
             Moment::Settled => self.settle_turn(ctx),
@@ -564,13 +567,12 @@ impl Live {
     /// Take what the session says.
     fn heard(&mut self, ctx: &mut Context<'_>, heard: Heard) {
         match heard {
-            Heard::Message(sub, sound) => self.message(ctx, sub, &sound),
+            Heard::Message(sub, sound) => self.message(ctx, sub, &sound, None),
             Heard::Answer(ask, sound) => {
                 let op = OpId(ask.0);
                 if self.take_ask(op).is_some() {
-                    self.received.0 = self.received.0.wrapping_add(1);
-                    self.received.1 = self.received.1.wrapping_add(u64::from(sound.data.len));
-                    let sound = packed(ctx, &sound);
+                    self.count(&sound);
+                    let sound = packed(ctx, &sound, None);
                     ctx.turn.rows.push(Row::Live(LiveRow::Answer(op, sound)));
                 }
             }
@@ -607,7 +609,13 @@ impl Live {
         }
     }
 
-    fn message(&mut self, ctx: &mut Context<'_>, id: SubId, sound: &Sound) {
+    fn count(&mut self, sound: &Sound) {
+        self.received.0 = self.received.0.wrapping_add(1);
+        self.received.1 = self.received.1.wrapping_add(u64::from(sound.data.len));
+    }
+
+    /// A message; `own` is what its positions point to where that is not the session's.
+    fn message(&mut self, ctx: &mut Context<'_>, id: SubId, sound: &Sound, own: Option<&[u8]>) {
         let Some(sub) = self.subs.get_mut(id.0 as usize).and_then(Option::as_deref_mut) else { return };
         let size = sound.frame.len;
         let full = |sub: &Sub| {
@@ -649,7 +657,7 @@ impl Live {
         if sub.waits && sub.held.len() == 1 {
             self.touched.push(id);
         }
-        let sound = packed(ctx, sound);
+        let sound = packed(ctx, sound, own);
         ctx.turn.rows.push(Row::Live(LiveRow::Message(id, sound)));
     }
 
@@ -707,6 +715,7 @@ impl Live {
 
     /// The link was lost: nobody repeats a question, since it may have been carried out.
     fn link_lost(&mut self, ctx: &mut Context<'_>) {
+        self.overlap = None;
         for ask in std::mem::take(&mut self.asks) {
             if !ask.sent {
                 self.asks.push_back(ask);
@@ -768,18 +777,11 @@ impl Live {
 }
 
 /// What came, in the chunk or, copied, in the turn's own bytes.
-fn packed(ctx: &mut Context<'_>, sound: &Sound) -> Sound {
-    let mut sound = *sound;
-    if sound.source == Source::Own {
-        let base = ctx.turn.pack.len() as u32;
-        let from = sound.frame.at;
-        let bytes = ctx.session.own().get(from as usize..).and_then(|rest| rest.get(..sound.frame.len as usize));
-        ctx.turn.pack.extend_from_slice(bytes.unwrap_or_default());
-        for span in [&mut sound.frame, &mut sound.channel, &mut sound.reply, &mut sound.head, &mut sound.data] {
-            span.at = span.at.saturating_sub(from).saturating_add(base);
-        }
+fn packed(ctx: &mut Context<'_>, sound: &Sound, own: Option<&[u8]>) -> Sound {
+    match sound.source {
+        Source::Own => pack(&mut ctx.turn.pack, own.unwrap_or_else(|| ctx.session.own()), sound),
+        Source::Chunk => *sound,
     }
-    sound
 }
 
 fn closed() -> Error {

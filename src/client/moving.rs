@@ -1,8 +1,9 @@
-//! A move to another server before this one goes: the next link logs in beside the present one, which then comes to rest
-//! (nothing new is written, pulls are taken back, receipts and answers that are due still come) and is let go.
+//! A move to another server before this one goes: the next link logs in beside the present one, listens to what that one
+//! listens to, and then the present one comes to rest (nothing new is written, pulls are taken back, receipts that are due
+//! still come) and is let go.
 //!
 //! ```text
-//! Leaving -> dial, log in -> rest, until everything has its answer -> the next link takes over
+//! Leaving -> dial, log in -> overlap, if anybody listens -> rest, until everything has its answer -> the next link takes over
 //!                 \-> no other server: stay until this one closes
 //! ```
 //!
@@ -10,6 +11,7 @@
 //! is lost on the way is lost as with any other link.
 
 use super::connection::{Connection, Deed};
+use super::live::Moment;
 use super::turn::Row;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -24,6 +26,8 @@ pub(super) struct Next {
     machine: Machine,
     session: Box<dyn Session>,
     outbox: Outbox,
+    /// Both links listen to live messages, until then.
+    overlap: Option<Time>,
     pub rest: Option<Rest>,
 }
 
@@ -43,8 +47,8 @@ impl Connection {
         }
         let (Some(mut machine), Some(session)) = (self.machine.successor(), self.session.scout()) else { return };
         machine.start(now.mono);
-        self.next = Some(Box::new(Next { machine, session, outbox: Outbox::default(), rest: None }));
-        self.work_next(now, 0, Facts::default());
+        self.next = Some(Box::new(Next { machine, session, outbox: Outbox::default(), overlap: None, rest: None }));
+        self.work_next(now, &[], 0, Facts::default());
     }
 
     /// When the move wants [`Event::Timer`].
@@ -52,7 +56,7 @@ impl Connection {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let next = self.next.as_ref()?;
         let rest = next.rest.as_ref().map(|rest| rest.until);
-        earliest(earliest(next.machine.deadline(), next.session.deadline()), rest)
+        earliest(earliest(next.machine.deadline(), next.session.deadline()), earliest(rest, next.overlap))
     }
 
     /// Whether this event belongs to the next link, which has then taken it.
@@ -68,7 +72,7 @@ impl Connection {
             Event::Timer => {
                 next.machine.tick(now.mono, false, dice, facts.offline);
                 next.session.handle(now, Input::Tick, &mut next.outbox);
-                self.work_next(now, dice, facts);
+                self.work_next(now, &[], dice, facts);
                 return false;
             }
             Event::Deferred | Event::Awake => return false,
@@ -76,6 +80,7 @@ impl Connection {
         if number != next.machine.generation() {
             return false;
         }
+        let mut chunk: &[u8] = &[];
         match event {
             Event::Opened { generation } => {
                 if let Some((encryption, took)) = next.machine.opened(now.mono, *generation) {
@@ -90,13 +95,14 @@ impl Connection {
             }
             Event::Chunk { generation, bytes } => {
                 if next.machine.heard(now.mono, *generation) {
+                    chunk = bytes;
                     next.session.handle(now, Input::Chunk(bytes), &mut next.outbox);
                 }
             }
             Event::Closed { error, .. } => next.machine.broken(now.mono, error.clone(), dice, facts.offline),
             Event::Timer | Event::Deferred | Event::Awake => {}
         }
-        self.work_next(now, dice, facts);
+        self.work_next(now, chunk, dice, facts);
         true
     }
 
@@ -106,14 +112,14 @@ impl Connection {
         match &mut self.next {
             Some(next) if matches!(next.machine.state(), State::Asking { .. }) => {
                 next.machine.credentials(now.mono, given, dice, facts.offline);
-                self.work_next(now, dice, facts);
+                self.work_next(now, &[], dice, facts);
                 true
             }
             _ => false,
         }
     }
 
-    fn work_next(&mut self, now: Now, dice: u32, facts: Facts) {
+    fn work_next(&mut self, now: Now, chunk: &[u8], dice: u32, facts: Facts) {
         let Some(mut next) = self.next.take() else { return };
         loop {
             while let Some(output) = next.session.poll() {
@@ -123,6 +129,11 @@ impl Connection {
                     Output::EncryptFirst => next.machine.encrypt_first(now.mono),
                     Output::Broken(error) => next.machine.broken(now.mono, error, dice, facts.offline),
                     Output::Servers(hosts) => self.machine.learn(&hosts),
+                    Output::Live(heard)
+                        if self.live.overlaps() && self.heard_beside(now, &heard, chunk, next.session.own()) =>
+                    {
+                        next.overlap = earliest(next.overlap, Some(now.mono + limits::OVERLAP));
+                    }
                     _ => {}
                 }
             }
@@ -139,18 +150,25 @@ impl Connection {
                     next.outbox.clear();
                     self.deeds.push_back(Deed::HangUp(generation));
                 }
-                Act::Up { .. } => {
-                    self.session.rest(now, &mut self.outbox);
-                    next.rest = Some(Rest { until: now.mono + limits::REST, echo: true });
+                Act::Up { .. } if self.live.hears() => {
+                    let (session, next_session) = (self.session.as_mut(), next.session.as_mut());
+                    self.live.listen_beside(now, session, next_session, &mut next.outbox);
+                    next.overlap = Some(now.mono + limits::REST);
                 }
+                Act::Up { .. } => next.overlap = Some(now.mono),
                 Act::Over(_) | Act::Down(_) => {
                     // No other server takes us: stay until this one closes.
                     self.machine.outlive(&next.machine);
-                    return;
+                    return self.still_hear(now, next.rest.is_some());
                 }
                 Act::Probe => next.session.probe(now, &mut next.outbox),
                 Act::Retry { .. } => {}
             }
+        }
+        if next.overlap.is_some_and(|until| until <= now.mono) || next.overlap.is_some() && self.live.holds_too_much() {
+            next.overlap = None;
+            self.session.rest(now, &mut self.outbox);
+            next.rest = Some(Rest { until: now.mono + limits::REST, echo: true });
         }
         if next.outbox.is_due() {
             let bytes = next.outbox.take(Vec::new());
@@ -159,13 +177,33 @@ impl Connection {
         self.next = Some(next);
     }
 
+    /// The next link came to nothing.
+    fn still_hear(&mut self, now: Now, rested: bool) {
+        if self.live.overlaps() {
+            self.listen_on(now, rested);
+        }
+    }
+
     /// Give the move up: the connection is lost or closed.
     #[inline(never)]
-    pub(super) fn drop_next(&mut self) {
+    pub(super) fn drop_next(&mut self, now: Now) {
         if let Some(next) = self.next.take() {
             self.machine.outlive(&next.machine);
             self.deeds.push_back(Deed::HangUp(next.machine.generation()));
+            self.still_hear(now, next.rest.is_some());
         }
+    }
+
+    /// The present link is lost. Whether the next one can take its place at once.
+    #[inline(never)]
+    pub(super) fn has_another(&mut self, now: Now) -> bool {
+        let Some(next) = self.next.as_mut().filter(|next| next.overlap.is_some() || next.rest.is_some()) else {
+            self.drop_next(now);
+            return false;
+        };
+        next.overlap = None;
+        next.rest = Some(Rest { until: now.mono, echo: false });
+        true
     }
 
     /// Take the next link's place, once everything on this one has its answer, or has had its time.
@@ -173,7 +211,6 @@ impl Connection {
     pub(super) fn try_to_move(&mut self, now: Now) {
         let Some(rest) = self.next.as_ref().and_then(|next| next.rest.as_ref()) else { return };
         let quiet = !rest.echo && self.producers.receipts.is_empty() && !self.waits.on_the_wire();
-        let quiet = quiet && !self.live.is_asking();
         if self.machine.is_up() && !(quiet && self.watchers.confirms.is_empty()) && rest.until > now.mono {
             return;
         }
@@ -185,7 +222,9 @@ impl Connection {
             self.deeds.push_back(Deed::Write(self.machine.generation(), bytes));
         }
         let error = Error::new(Kind::ConnectionLost, "the server has shut down");
-        self.link_down(now, &error);
+        if self.machine.is_up() {
+            self.link_down(now, &error, Moment::Moved);
+        }
         self.machine.move_to(now.mono, &next.machine);
         while let Some(act) = self.machine.poll() {
             self.act(now, act);

@@ -110,6 +110,15 @@ pub trait Live {
     fn takes(&self) -> u64 {
         0
     }
+    /// Another link is about to take this one's place: it is left to subscribe to what is new. Where answers come in here
+    /// is given back.
+    fn lend(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Answers come in here as well; an [`Heard::Opened`] of no subscription tells when the broker knows.
+    fn hear_answers(&mut self, _out: &mut Outbox, _inboxes: Vec<String>) {}
+    /// This link stays after all: subscribe to everything again.
+    fn stay(&mut self, _out: &mut Outbox) {}
     /// Have everything that was sent confirmed as soon as possible.
     fn confirm(&mut self, out: &mut Outbox);
 }

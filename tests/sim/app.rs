@@ -10,10 +10,12 @@ use stationmaster::client::consumer::{FetchSpec, Prefetch, Scope, Settle};
 use stationmaster::client::context::Context;
 use stationmaster::client::driver::Driver;
 use stationmaster::client::dying::Dying;
-use stationmaster::client::options;
+use stationmaster::client::live::LiveRow;
 use stationmaster::client::producer::Message;
 use stationmaster::client::turn::{CallId, ConsumerId, MsgId, OpId, ProducerId, Row, Status, Turn};
-use stationmaster::link::session::{Login, Source, Verdict};
+use stationmaster::client::{live_options, options};
+use stationmaster::link::live::{LiveDraft, Sound, SubId};
+use stationmaster::link::session::{Login, Source, Span, Verdict};
 use stationmaster::policy::redelivery::Cause;
 use stationmaster::runtime::Runtime;
 use stationmaster::runtime::sim::{SimRuntime, World};
@@ -111,6 +113,11 @@ pub struct Log {
     /// Messages given up whose death is not recorded, and how many deaths were.
     pub dying: u32,
     pub dead: u32,
+    /// Live messages, in the order they were told, with where their answers go.
+    pub heard: Vec<(SubId, String)>,
+    pub replies: Vec<String>,
+    /// Answers to questions.
+    pub answers: BTreeMap<OpId, String>,
 }
 
 /// The application.
@@ -348,6 +355,31 @@ impl App {
     }
 
     /// A number for something that is waited for.
+    /// Listen; in a group, if it has a name.
+    pub fn subscribe(&self, channel: &str, group: &str) -> SubId {
+        let listen =
+            live_options::subscribe(channel, &value(&json!({ "group": group })), self.driver.broker()).unwrap();
+        let op = self.op();
+        self.call(|core, now| {
+            let (live, _, mut ctx) = core.live_parts(now);
+            let sub = live.subscribe(&mut ctx, listen);
+            live.when_open(&mut ctx, sub, op);
+            sub
+        })
+    }
+
+    /// Ask whoever listens to the channel.
+    pub fn request(&self, channel: &str, text: &str, limit: Millis) -> OpId {
+        let op = self.op();
+        self.call(|core, now| {
+            let (live, beside, mut ctx) = core.live_parts(now);
+            let channel = live.channel(channel).unwrap();
+            let draft = LiveDraft { data: text.as_bytes(), ..LiveDraft::default() };
+            live.request(&mut ctx, beside, channel, &draft, limit, op).unwrap();
+        });
+        op
+    }
+
     fn op(&self) -> OpId {
         let op = self.driver.call(|core, _| core.next_op());
         self.log.borrow_mut().ops.insert(op, None);
@@ -405,6 +437,24 @@ impl Log {
         let reader = self.readers.get_mut(&id).unwrap();
         assert!(reader.ended.is_none(), "{what} reached {id:?}, which has ended");
         reader
+    }
+
+    fn sound(&mut self, row: LiveRow, chunk: &[u8], pack: &[u8]) {
+        let text = |sound: &Sound, span: Span| {
+            let bytes = if sound.source == Source::Chunk { chunk } else { pack };
+            String::from_utf8(bytes[span.at as usize..][..span.len as usize].to_vec()).unwrap()
+        };
+        match row {
+            LiveRow::Message(sub, sound) => {
+                self.heard.push((sub, text(&sound, sound.data)));
+                self.replies.push(text(&sound, sound.reply));
+            }
+            LiveRow::Answer(op, sound) => {
+                assert_eq!(self.answers.insert(op, text(&sound, sound.data)), None, "a second answer to {op:?}");
+                self.end(op, Ok(()));
+            }
+            _ => {}
+        }
     }
 
     /// Take what a turn brought.
@@ -474,7 +524,7 @@ impl Log {
                 Row::Ask { attempt, reason } => self.asked.push((attempt, reason)),
                 Row::Tapped | Row::Note(_) => {}
                 Row::Over(reason) => self.over = Some(reason),
-                Row::Live(_) => {}
+                Row::Live(row) => self.sound(row, chunk, &turn.pack),
             }
         }
         for (id, reader) in &self.readers {

@@ -147,3 +147,183 @@ fn a_server_that_goes_at_once_or_a_close_leaves_nothing_behind() {
         assert_eq!(server.borrow().connections(), 0, "delay {delay}: no socket is left open");
     }
 }
+
+/// Somebody else publishes.
+fn publish(server: &Rc<RefCell<Server>>, channel: &str, text: &str) {
+    let mut server = server.borrow_mut();
+    server.send(channel, "", &[], text.as_bytes());
+    server.say_to_all(b"");
+}
+
+/// Messages come all the time while the server is left; `text` of the number.
+fn listening(seed: u64, group: &str, text: fn(usize) -> String) -> (World, App, Rc<RefCell<Server>>, Vec<String>) {
+    let (world, server) = cluster(seed);
+    let app = connect(&world, json!(["ws://a", "ws://b"]));
+    app.subscribe("ch.*", group);
+    world.run_for(Millis(200));
+    let mut sent = Vec::new();
+    for number in 0..400 {
+        sent.push(text(number));
+        publish(&server, "ch.a", &text(number));
+        if number == 40 {
+            server.borrow_mut().announce_leaving();
+        }
+        // Several come in one chunk.
+        if number % 4 == 3 {
+            world.run_for(Millis(world.below(32)));
+        }
+    }
+    world.run_for(Millis(1_000));
+    assert_eq!(app.log.borrow().urls, ["ws://a", "ws://b"], "seed {seed}");
+    assert!(app.log.borrow().disconnected.is_empty(), "seed {seed}");
+    (world, app, server, sent)
+}
+
+fn texts(app: &App) -> Vec<String> {
+    app.log.borrow().heard.iter().map(|(_, text)| text.clone()).collect()
+}
+
+#[test]
+fn live_messages_come_once_and_in_order() {
+    for seed in 1..60 {
+        let (world, app, server, sent) = listening(seed, "", |number| format!("m{number}"));
+        assert_eq!(texts(&app), sent, "seed {seed}");
+        // What is alike is not the same: the echo of the old link has an end.
+        for _ in 0..3 {
+            publish(&server, "ch.b", "m399");
+            world.run_for(Millis(50));
+        }
+        assert_eq!(texts(&app).len(), sent.len() + 3, "seed {seed}");
+        assert!(app.log.borrow().unfinished().is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn members_of_a_group_stay_one_member() {
+    for seed in 1..30 {
+        let (_, app, _, sent) = listening(seed, "workers", |number| format!("m{}", number % 3));
+        let mut texts = texts(&app);
+        assert_eq!(texts.len(), sent.len(), "seed {seed}");
+        texts.sort();
+        let mut sent = sent;
+        sent.sort();
+        assert_eq!(texts, sent, "seed {seed}");
+    }
+}
+
+#[test]
+fn messages_alike_are_told_apart_by_their_number() {
+    for seed in 1..60 {
+        let (_, app, _, sent) = listening(seed, "", |number| format!("m{}", number % 5));
+        // Those under way when the next link began to listen are not told from what looks like them.
+        let lost = sent.len().checked_sub(texts(&app).len());
+        assert!(lost.is_some_and(|lost| lost <= 20), "seed {seed}: {lost:?} lost");
+    }
+}
+
+#[test]
+fn a_question_under_way_gets_its_answer_on_the_next_link() {
+    for seed in 1..40 {
+        let (world, server) = cluster(seed);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        let other = connect(&world, json!("ws://b"));
+        let responder = other.subscribe("ask", "");
+        world.run_for(Millis(200));
+        let op = app.request("ask", "what?", Millis(20_000));
+        world.run_for(Millis(100));
+        let asked = other.log.borrow().heard.clone();
+        assert_eq!(asked, [(responder, "what?".into())], "seed {seed}");
+        server.borrow_mut().announce_leaving();
+        assert!(world.wait(Millis(5_000), || app.log.borrow().urls.len() == 2), "seed {seed}: no move");
+        world.run_for(Millis(world.below(3_000)));
+        let reply = other.log.borrow().replies[0].clone();
+        publish(&server, &reply, "that");
+        publish(&server, &reply, "and that");
+        world.run_for(Millis(200));
+        assert_eq!(app.log.borrow().answers.get(&op).map(String::as_str), Some("that"), "seed {seed}");
+        assert!(app.log.borrow().unfinished().is_empty(), "seed {seed}");
+    }
+}
+
+#[test]
+fn who_subscribes_or_ends_during_a_move_is_served_by_the_next_link() {
+    for delay in 0..80 {
+        let (world, server) = cluster(delay);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        let first = app.subscribe("x", "");
+        world.run_for(Millis(200));
+        server.borrow_mut().announce_leaving();
+        world.run_for(Millis(delay * 10));
+        let second = app.subscribe("x", "");
+        app.call(|core, now| {
+            let (live, _, mut ctx) = core.live_parts(now);
+            live.unsubscribe(&mut ctx, first);
+        });
+        assert!(world.wait(Millis(5_000), || app.log.borrow().urls.len() == 2), "delay {delay}: no move");
+        world.run_for(Millis(500));
+        publish(&server, "x", "hello");
+        world.run_for(Millis(100));
+        assert_eq!(app.log.borrow().heard, [(second, "hello".into())], "delay {delay}");
+        assert!(app.log.borrow().unfinished().is_empty(), "delay {delay}");
+        // The inbox, the one before it, and the new subscription.
+        assert_eq!(server.borrow().subscriptions(), 3, "delay {delay}");
+    }
+}
+
+#[test]
+fn a_server_that_goes_while_both_links_listen_is_followed_by_the_next() {
+    for delay in 0..60 {
+        let (world, server) = cluster(delay);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        app.subscribe("x", "");
+        world.run_for(Millis(200));
+        let op = app.request("x", "?", Millis(20_000));
+        world.run_for(Millis(100));
+        server.borrow_mut().announce_leaving();
+        world.run_for(Millis(100 + delay * 10));
+        let moved = app.log.borrow().urls.len() == 2;
+        world.set_down("ws://a", true);
+        let mut sent = vec!["?".to_string()];
+        for number in 0..40 {
+            sent.push(format!("m{number}"));
+            publish(&server, "x", &format!("m{number}"));
+            world.run_for(Millis(5));
+        }
+        world.run_for(Millis(1_000));
+        assert_eq!(app.log.borrow().urls.len(), 2, "delay {delay}");
+        assert_eq!(app.log.borrow().disconnected.len(), usize::from(!moved), "delay {delay}");
+        assert_eq!(texts(&app), sent, "delay {delay}");
+        let reply = app.log.borrow().replies[0].clone();
+        publish(&server, &reply, "!");
+        world.run_for(Millis(200));
+        assert_eq!(app.log.borrow().answers.get(&op).map(String::as_str), Some("!"), "delay {delay}");
+    }
+}
+
+#[test]
+fn a_next_link_that_is_lost_again_leaves_everything_as_it_was() {
+    for delay in 0..60 {
+        let (world, server) = cluster(delay);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        app.subscribe("x", "");
+        world.run_for(Millis(200));
+        server.borrow_mut().announce_leaving();
+        world.run_for(Millis(60 + delay * 7));
+        if app.log.borrow().urls.len() == 2 {
+            continue;
+        }
+        world.set_down("ws://b", true);
+        world.run_for(Millis(3_000));
+        assert!(app.log.borrow().disconnected.is_empty(), "delay {delay}");
+        publish(&server, "x", "hello");
+        let op = app.request("x", "?", Millis(500));
+        world.run_for(Millis(1_000));
+        assert_eq!(texts(&app), ["hello", "?"], "delay {delay}");
+        let late = app.subscribe("y", "");
+        world.run_for(Millis(100));
+        publish(&server, "y", "hello");
+        world.run_for(Millis(100));
+        assert_eq!(app.log.borrow().heard.last(), Some(&(late, "hello".into())), "delay {delay}");
+        assert!(!app.log.borrow().unfinished().is_empty() || app.log.borrow().errors().len() == 1, "{op:?}");
+    }
+}

@@ -243,6 +243,9 @@ impl NatsSession {
             let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
             return self.outputs.extend(news.map(Output::Registry));
         }
+        if msg.sid & (EPOCH_MASK << 1 | 1) == INBOX_SID && self.ears.is_used() {
+            return self.answered_late(msg, bytes, source, start);
+        }
         // Before the first feed the code for them may not be there, nor that of live messages; nothing was subscribed to
         // either.
         if msg.sid & 1 == 0 {

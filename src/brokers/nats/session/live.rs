@@ -4,8 +4,8 @@
 
 use super::super::wire::{self, Msg};
 use super::super::{head, live_head};
-use super::pings::{ASK, Ping};
-use super::{NatsSession, Phase};
+use super::pings::{ASK, Ears, Ping};
+use super::{EPOCH_BITS, INBOX_SID, NatsSession, Phase};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
 use crate::base::limits;
@@ -32,11 +32,51 @@ fn sid(sub: SubId) -> u32 {
     sub.0.saturating_add(1) << 1
 }
 
+/// Links before the present one whose inboxes are heard; a question lives for seconds, a server for days.
+const INBOXES: usize = 4;
+
+/// What the `PONG` behind the subscriptions to inboxes opens.
+const NO_SUB: SubId = SubId(u32::MAX);
+
+/// The number of a subscription to an earlier link's inbox: that of a feed, with the epoch that no feed has.
+fn inbox_sid(index: usize) -> u32 {
+    (u32::try_from(index).unwrap_or_default().saturating_add(1) << EPOCH_BITS) << 1 | INBOX_SID
+}
+
 impl NatsSession {
+    /// Nothing is to come on this link any more: the next one listens.
+    #[inline(never)]
+    pub(super) fn listen_no_more(&mut self, out: &mut Outbox) {
+        for (sub, ..) in &self.ears.subs {
+            wire::push_unsub(out.main(), sid(*sub));
+        }
+    }
+
+    /// Go on with what another session has been listening to, and for.
+    #[inline(never)]
+    pub(super) fn hear_on(&mut self, ears: Ears, out: &mut Outbox) {
+        for (sub, ..) in &ears.subs {
+            if !self.ears.subs.iter().any(|(known, ..)| known == sub) {
+                wire::push_unsub(out.main(), sid(*sub));
+            }
+        }
+        self.ears.told = ears.subs.into_iter().map(|(sub, ..)| sub).collect();
+        self.ears.pings = ears.pings;
+        self.ears.inboxes = ears.inboxes;
+    }
+
+    /// A message to an earlier link's inbox.
+    #[inline(never)]
+    pub(super) fn answered_late(&mut self, msg: &Msg, bytes: &[u8], source: Source, start: usize) {
+        let subject = bytes.get(msg.subject.clone()).unwrap_or_default();
+        self.answered(subject.rsplit(|byte| *byte == b'.').next().unwrap_or_default(), msg, bytes, source, start);
+    }
+
     /// The link is up: say every subscription again, before anything is published on it.
     #[inline(never)]
     pub(super) fn listen_again(&mut self, out: &mut Outbox) {
-        for (sub, channel, group) in &self.ears.subs {
+        let told = std::mem::take(&mut self.ears.told);
+        for (sub, channel, group) in self.ears.subs.iter().filter(|(sub, ..)| !told.contains(sub)) {
             push_listen(out, *sub, channel, group);
             self.ears.pings.push_back(Ping::Opened(*sub));
         }
@@ -180,7 +220,7 @@ impl Live for NatsSession {
     fn subscribe(&mut self, _now: Now, out: &mut Outbox, sub: SubId, channel: &str, group: &str) {
         self.ears.used = true;
         self.ears.subs.push((sub, channel.into(), group.into()));
-        if self.phase == Phase::Up {
+        if self.phase == Phase::Up && !self.ears.leaving {
             push_listen(out, sub, channel, group);
             self.ears.pings.push_back(Ping::Opened(sub));
         }
@@ -238,6 +278,28 @@ impl Live for NatsSession {
 
     fn takes(&self) -> u64 {
         self.info.max_payload
+    }
+
+    fn lend(&mut self) -> Vec<String> {
+        self.ears.leaving = true;
+        let mut inboxes = self.ears.inboxes.clone();
+        inboxes.insert(0, self.inbox.clone());
+        inboxes.truncate(INBOXES);
+        inboxes
+    }
+
+    fn hear_answers(&mut self, out: &mut Outbox, inboxes: Vec<String>) {
+        self.ears.used = true;
+        for (index, inbox) in inboxes.iter().enumerate() {
+            wire::push_sub(out.main(), &[inbox.as_bytes(), b".*"], inbox_sid(index));
+        }
+        self.ears.inboxes = inboxes;
+        self.ears.ping(out, Ping::Opened(NO_SUB));
+    }
+
+    fn stay(&mut self, out: &mut Outbox) {
+        self.ears.leaving = false;
+        self.listen_again(out);
     }
 
     fn confirm(&mut self, out: &mut Outbox) {

@@ -2,6 +2,7 @@
 
 use super::super::info::Info;
 use super::super::wire::Deframer;
+use super::pings::Ears;
 use super::{NatsSession, Phase};
 use crate::base::time::Now;
 use crate::link::outbox::Outbox;
@@ -14,6 +15,7 @@ struct Link {
     deframer: Deframer,
     info: Info,
     inbox: String,
+    ears: Ears,
 }
 
 impl NatsSession {
@@ -27,6 +29,9 @@ impl NatsSession {
         if !self.feeds.is_empty() {
             self.withdraw_all(now, out);
         }
+        if self.ears.leaving {
+            self.listen_no_more(out);
+        }
         self.probe(now, out);
     }
 
@@ -38,6 +43,7 @@ impl NatsSession {
                 deframer: std::mem::take(&mut self.deframer),
                 info: std::mem::take(&mut self.info),
                 inbox: std::mem::take(&mut self.inbox),
+                ears: std::mem::take(&mut self.ears),
             };
             Box::new(link) as Box<dyn Any>
         })
@@ -45,8 +51,11 @@ impl NatsSession {
 
     pub(super) fn go_on_with(&mut self, link: Box<dyn Any>, out: &mut Outbox) {
         if let Ok(link) = link.downcast::<Link>() {
-            let Link { login, deframer, info, inbox } = *link;
+            let Link { login, deframer, info, inbox, ears } = *link;
             (self.login, self.deframer, self.info, self.inbox) = (login, deframer, info, inbox);
+            if ears.is_used() {
+                self.hear_on(ears, out);
+            }
             self.up(out);
         }
     }

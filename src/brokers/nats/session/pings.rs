@@ -38,6 +38,12 @@ pub(super) struct Ears {
     pub(super) fresh: u64,
     pub(super) fresh_since: Option<Time>,
     pub(super) line: Line,
+    /// New subscriptions are left to the link that is to take this one's place.
+    pub(super) leaving: bool,
+    /// Subscriptions that the link has brought along.
+    pub(super) told: Vec<SubId>,
+    /// Inboxes of earlier links that are heard here too.
+    pub(super) inboxes: Vec<String>,
 }
 
 /// The line before the last payload that was published: the next is mostly one to the same channel, of the same length.
@@ -67,6 +73,8 @@ impl Ears {
     /// The link is gone, with everything that was on its way.
     pub(super) fn forget(&mut self) {
         self.pings.clear();
+        self.leaving = false;
+        self.inboxes.clear();
         self.fresh = 0;
         self.fresh_since = None;
         self.unconfirmed = 0;
