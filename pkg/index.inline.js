@@ -39,6 +39,7 @@ const parts = {
   consuming: async () => bytes((await import('./wasm/inline-consuming.js')).default),
   live: async () => bytes((await import('./wasm/inline-live.js')).default),
   keys: async () => bytes((await import('./wasm/inline-keys.js')).default),
+  memphis: async () => bytes((await import('./wasm/inline-memphis.js')).default),
   memory: async () => bytes((await import('./wasm/inline-memory.js')).default),
 };
 

@@ -25,6 +25,7 @@ const parts = {
   consuming: () => new URL('./wasm/stationmaster-consuming.wasm', import.meta.url),
   live: () => new URL('./wasm/stationmaster-live.wasm', import.meta.url),
   keys: () => new URL('./wasm/stationmaster-keys.wasm', import.meta.url),
+  memphis: () => new URL('./wasm/stationmaster-memphis.wasm', import.meta.url),
   memory: () => new URL('./wasm/stationmaster-memory.wasm', import.meta.url),
 };
 

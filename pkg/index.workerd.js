@@ -15,6 +15,7 @@ import dead from './wasm/stationmaster-dead.wasm';
 import consuming from './wasm/stationmaster-consuming.wasm';
 import live from './wasm/stationmaster-live.wasm';
 import keys from './wasm/stationmaster-keys.wasm';
+import memphis from './wasm/stationmaster-memphis.wasm';
 import memory from './wasm/stationmaster-memory.wasm';
 import * as glue from './wasm/stationmaster.js';
 import { create } from './shell/api.js';
@@ -25,7 +26,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memory: () => memory };
+const parts = { stations: () => stations, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memphis: () => memphis, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

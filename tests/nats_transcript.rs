@@ -719,7 +719,7 @@ impl Talk {
         let mut message = Vec::new();
         let head = self
             .session
-            .encode(&Draft { headers: &[], msg_id, data, times: Default::default() }, &mut message)
+            .encode(&Draft { producer: "p", headers: &[], msg_id, data, times: Default::default() }, &mut message)
             .unwrap();
         self.session.publish(self.now, &mut self.out, route, Slot(slot), &message, head);
     }

@@ -63,7 +63,7 @@ fn nonsense_is_refused_in_every_option() {
             "connect" => options::connect(given, false, false).err(),
             "station" => options::station(given, Broker::Nats).err(),
             "producer" => options::producer(given, false, Broker::Nats).err(),
-            "produce" => options::produce(given, false, false).err(),
+            "produce" => options::produce(given, false, false, Broker::Nats).err(),
             "consumer" => options::consumer(given, "s", &[], NOW, "r", Broker::Nats).err(),
             "fetch" => {
                 let (spec, _) = options::consumer(&Value::Nothing, "s", &[], NOW, "r", Broker::Nats).unwrap();

@@ -59,6 +59,8 @@ export class Connection {
   /** @param {Instance} instance @param {Api.ConnectOptions} options */
   constructor(instance, options) {
     this.broker = options.broker;
+    /** Whose form header blocks have. */
+    this._block = ['nats', 'memory', 'memphis'].indexOf(this.broker);
     this._instance = instance;
     this.#options = options;
     this.#socket = new SocketKeeper(options.socket);
@@ -258,7 +260,7 @@ export class Connection {
    * @returns {[Readonly<Record<string, string>>, string | undefined]}
    */
   _headers(head) {
-    const list = this._instance.glue.headers(this.broker === 'memory', head);
+    const list = this._instance.glue.headers(this._block, head);
     /** @type {Record<string, string>} */
     const headers = {};
     for (let i = 0; i + 1 < list.length; i += 2) {
@@ -273,7 +275,7 @@ export class Connection {
    * @param {bigint} stamp
    */
   _expiry(head, stamp) {
-    const span = head.length === 0 ? NaN : this._instance.glue.staysFor(this.broker === 'memory', head);
+    const span = head.length === 0 ? NaN : this._instance.glue.staysFor(this._block, head);
     return span >= 0 ? new Date(Number(stamp / 1000000n) + span) : undefined;
   }
 

@@ -41,7 +41,7 @@ class Sound {
     if (this.#head) return this.#head;
     const block = this._span(4);
     if (block.length === 0) return (this.#head = NO_HEAD);
-    const [id, metadata, error, executed, ...list] = this.#connection._instance.glue.liveHead(this.#connection.broker === 'memory', block);
+    const [id, metadata, error, executed, ...list] = this.#connection._instance.glue.liveHead(this.#connection._block, block);
     /** @type {Record<string, string>} */
     const headers = {};
     for (let i = 0; i < list.length; i += 2) Object.defineProperty(headers, list[i], { value: list[i + 1], enumerable: true, configurable: true, writable: true });

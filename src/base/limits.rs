@@ -42,6 +42,13 @@ pub const PULL_EXPIRES: Millis = Millis(30_000);
 /// How often a silent pull shows that it lives; missed twice, it is dead (jetstream.md section 4.5).
 pub const PULL_HEARTBEAT: Millis = Millis(5_000);
 
+/// What a pull may stay without any answer where a broker may say nothing at all to one for a group that is gone: so long
+/// after its end, and twice as long where it has none. Less than [`FETCH_GRACE`], or the fetch's own timer is first.
+pub const SILENT_PULL: Millis = Millis(450);
+
+/// Limit of one request to a control plane: the broker may have to make many partitions first (memphis.md section 2.1).
+pub const CONTROL: Millis = Millis(20_000);
+
 /// What a fetch's own timer waits beyond the pull's time, for the answer to arrive.
 pub const FETCH_GRACE: Millis = Millis(500);
 

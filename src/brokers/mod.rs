@@ -2,7 +2,8 @@
 //!
 //! A broker gives two things: a [`Session`], which carries messages, and a set of operations, plain async functions
 //! that create, look up and remove stations and groups. Adding one is a folder, a feature, a row in [`Kind`] and its
-//! lines in the two enums here. No broker names another.
+//! lines in the two enums here. No broker names another, but for Memphis, which is a NATS server with a control plane of
+//! its own and stands on `nats`.
 
 #![deny(
     clippy::unwrap_used,
@@ -26,6 +27,8 @@ mod absent;
 pub mod dead;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "memphis")]
+pub mod memphis;
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod terms;
@@ -37,6 +40,7 @@ use crate::link::exchange::Exchange;
 use crate::link::live::Beside;
 use crate::link::session::{Login, ServerFacts, Session};
 use crate::link::tap::{Frame, Piece};
+use crate::runtime::{Part, Runtime};
 use dead::{Death, Letter, Revived};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -66,11 +70,13 @@ impl Kind {
             "memory" => Ok(Kind::Memory),
             #[cfg(feature = "nats")]
             "nats" => Ok(Kind::Nats),
+            #[cfg(feature = "memphis")]
+            "memphis" => Ok(Kind::Memphis),
             _ => Err(Error::new(
                 crate::base::error::Kind::NotSupported,
                 format!("the broker {name} is not in this version of the package"),
             )
-            .hint("This version has nats and memory; the others come with later ones.")),
+            .hint("This version has memphis, nats and memory; the others come with later ones.")),
         }
     }
 
@@ -82,6 +88,15 @@ impl Kind {
             Kind::RabbitMq => "rabbitmq",
             Kind::KubeMq => "kubemq",
             Kind::Memory => "memory",
+        }
+    }
+
+    /// Whose form a header block has, as the shell numbers them.
+    pub fn of_block(number: u32) -> Kind {
+        match number {
+            1 => Kind::Memory,
+            2 => Kind::Memphis,
+            _ => Kind::Nats,
         }
     }
 
@@ -105,6 +120,14 @@ impl Kind {
         }
     }
 
+    /// The part that has to be there before a dial with these credentials; `None` for most.
+    pub fn readier(self, login: &Login) -> Option<Part> {
+        match self {
+            Kind::Memphis => Some(Part::Memphis),
+            _ => login.has_key().then_some(Part::Keys),
+        }
+    }
+
     /// Station names may have capitals.
     pub fn capitals(self) -> bool {
         self == Kind::Nats
@@ -117,13 +140,15 @@ impl Kind {
             Kind::Memory => memory::LACKS.to_vec(),
             #[cfg(feature = "nats")]
             Kind::Nats => nats::lacks(server),
+            #[cfg(feature = "memphis")]
+            Kind::Memphis => memphis::lacks(),
             _ => Vec::new(),
         }
     }
 
     /// Cut a piece of what went over the link into frames, secrets masked. `carry` is the beginning of the first one.
     pub fn frames(self, piece: &Piece, carry: &mut Vec<u8>, into: &mut Vec<Frame>) {
-        if cfg!(feature = "nats") && self == Kind::Nats {
+        if cfg!(feature = "nats") && matches!(self, Kind::Nats | Kind::Memphis) {
             #[cfg(feature = "nats")]
             nats::tap::frames(piece, carry, into);
         }
@@ -136,6 +161,8 @@ impl Kind {
             Kind::Memory => memory::headers(head),
             #[cfg(feature = "nats")]
             Kind::Nats => nats::head::visible(head),
+            #[cfg(feature = "memphis")]
+            Kind::Memphis => memphis::head::visible(head),
             _ => Vec::new(),
         }
     }
@@ -157,7 +184,7 @@ impl Kind {
             #[cfg(feature = "memory")]
             Kind::Memory => (memory::headers(head), memory::beside(head)),
             #[cfg(feature = "nats")]
-            Kind::Nats => (nats::live_head::headers(head), nats::live_head::beside(head)),
+            Kind::Nats | Kind::Memphis => (nats::live_head::headers(head), nats::live_head::beside(head)),
             _ => Default::default(),
         }
     }
@@ -169,6 +196,8 @@ impl Kind {
             Kind::Memory => memory::msg_id(head),
             #[cfg(feature = "nats")]
             Kind::Nats => nats::head::msg_id(head),
+            #[cfg(feature = "memphis")]
+            Kind::Memphis => memphis::head::msg_id(head),
             _ => None,
         }
     }
@@ -185,10 +214,10 @@ pub struct Setting {
     pub inbox: String,
 }
 
-/// Make the session of a broker. That of the memory broker comes with [`inside`], when its part is there.
+/// Make the session of a broker. That of a broker with a part of its own comes with [`enter`], when the part is there.
 pub fn session(kind: Kind, setting: &Setting, json: JsonReader) -> Box<dyn Session> {
     match kind {
-        Kind::Memory => Box::new(absent::Absent),
+        Kind::Memory | Kind::Memphis => Box::new(absent::Absent),
         _ => {
             let session = nats::session::NatsSession::new(json, &nats::names::api(&setting.domain));
             Box::new(if setting.inbox.is_empty() { session } else { session.with_inbox(&setting.inbox) })
@@ -201,15 +230,19 @@ pub fn ready(kind: Kind, login: Login, json: JsonReader) -> Operation<'static, L
     match kind {
         #[cfg(feature = "nats")]
         Kind::Nats => Operation::new(async move { nats::nkey::ready(login, json) }),
+        #[cfg(feature = "memphis")]
+        Kind::Memphis => Operation::ready(memphis::login::ready(login)),
         _ => Operation(Box::pin(std::future::ready(Ok(login)))),
     }
 }
 
-/// The session and the operations of a memory broker; `wake` asks for the end of a turn.
-#[cfg(feature = "memory")]
-pub fn inside(name: &str, wake: Rc<dyn Fn()>, exchange: Exchange) -> (Box<dyn Session>, Ops) {
-    let (session, ops) = memory::open(name, wake);
-    (session, Ops::Memory(ops, exchange))
+/// The session and the operations of a broker whose part has been loaded.
+pub fn enter(kind: Kind, setting: &Setting, runtime: Rc<dyn Runtime>, exchange: Exchange) -> (Box<dyn Session>, Ops) {
+    #[cfg(feature = "memphis")]
+    if kind == Kind::Memphis {
+        return memphis::open(&*runtime, exchange);
+    }
+    memory::open(&setting.memory, runtime, exchange)
 }
 
 /// An operation under way. Boxed: one awaited inside the other would be compiled into every caller anew.
@@ -241,6 +274,9 @@ pub enum Ops {
     /// A NATS server.
     #[cfg(feature = "nats")]
     Nats(nats::api::Api),
+    /// A Memphis broker.
+    #[cfg(feature = "memphis")]
+    Memphis(Rc<dyn memphis::Operations>),
 }
 
 impl Ops {
@@ -260,6 +296,8 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.find(name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::find(api, name)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.find(name),
         }
     }
 
@@ -276,6 +314,41 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.station(Ops::now(exchange), name, spec)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::ensure(api, name, spec)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.station(name, spec),
+        }
+    }
+
+    /// A producer of this name is about to send there; the broker may want to know of it, and say where.
+    pub fn producer<'a>(&'a self, facts: StationFacts, producer: &'a str) -> Operation<'a, StationFacts> {
+        match self {
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.producer(facts, producer),
+            _ => {
+                let _ = producer;
+                Operation::ready(Ok(facts))
+            }
+        }
+    }
+
+    /// A producer was destroyed: the broker need not know of it any more.
+    pub fn leave_producer<'a>(&'a self, name: &'a str, producer: &'a str) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.leave_producer(name, producer),
+            _ => {
+                let _ = (name, producer);
+                Operation::ready(Ok(()))
+            }
+        }
+    }
+
+    /// As [`Ops::find`], for those who go by the station's schema: where finding does not tell it, it is asked for.
+    pub fn bound<'a>(&'a self, name: &'a str) -> Operation<'a, Option<StationFacts>> {
+        match self {
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.bound(name),
+            _ => self.find(name),
         }
     }
 
@@ -286,6 +359,8 @@ impl Ops {
             Ops::Memory(..) => Operation::ready(Ok(())),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::time::prepare(api, facts, needs)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.prepare(),
         }
     }
 
@@ -296,6 +371,8 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.destroy(&facts.name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::destroy(api, facts)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.destroy(facts),
         }
     }
 
@@ -306,6 +383,8 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.schema(name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::registry::find(api, name)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.schema(name),
         }
     }
 
@@ -316,6 +395,8 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.create_schema(schema)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::registry::create(api, schema)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.create_schema(schema),
         }
     }
 
@@ -326,6 +407,8 @@ impl Ops {
             Ops::Memory(ops, _) => Operation::ready(ops.enforce(station, schema)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::registry::enforce(api, station, schema)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.enforce(station, schema),
         }
     }
 
@@ -336,6 +419,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.report(Ops::now(exchange), name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::report(api, name)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.report(name),
         }
     }
 
@@ -346,6 +431,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.stations(Ops::now(exchange))),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::list::stations(api)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.stations(),
         }
     }
 
@@ -356,6 +443,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.purge(Ops::now(exchange), &facts.name)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::station::purge(api, facts)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.purge(),
         }
     }
 
@@ -366,6 +455,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.walks(Ops::now(exchange), name, start, partition)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::browse::walks(api, name, start, partition)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.walks(name, start, partition),
         }
     }
 
@@ -376,6 +467,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.page(Ops::now(exchange), walk, most)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::browse::page(api, walk, most)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.page(walk, most),
         }
     }
 
@@ -386,6 +479,19 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.group(Ops::now(exchange), facts, spec)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::ensure(api, facts, spec)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.group(facts, spec),
+        }
+    }
+
+    /// What was told about a station since it was found.
+    pub fn retold(&self, facts: &mut StationFacts) {
+        match self {
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.retold(facts),
+            _ => {
+                let _ = facts;
+            }
         }
     }
 
@@ -403,6 +509,8 @@ impl Ops {
             }
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::remove(api, facts, group, given_back)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.remove_group(facts, group),
         }
     }
 
@@ -413,6 +521,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.bury(Ops::now(exchange), death)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::dead::bury(api, death)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.bury(death),
         }
     }
 
@@ -423,6 +533,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.newest_letter(Ops::now(exchange), station)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::dead::newest(api, station)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.newest_letter(),
         }
     }
 
@@ -433,6 +545,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.letters(Ops::now(exchange), station, from, to)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::dead::letters(api, station, from, to)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.letters(),
         }
     }
 
@@ -443,6 +557,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.revive(Ops::now(exchange), station, number)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::dead::revive(api, station, number)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.revive(),
         }
     }
 
@@ -453,6 +569,8 @@ impl Ops {
             Ops::Memory(ops, exchange) => Operation::ready(ops.discard(Ops::now(exchange), station, number)),
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::dead::discard(api, station, number)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.discard(),
         }
     }
 
@@ -473,6 +591,8 @@ impl Ops {
             }
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::group::position(api, place, group)),
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.position(place, group),
         }
     }
 }

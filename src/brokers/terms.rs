@@ -149,6 +149,8 @@ pub enum Start {
 pub struct GroupSpec {
     /// Its name.
     pub name: String,
+    /// The name of the consumer that joins it.
+    pub member: String,
     /// The name is random and the group goes with its only member.
     pub nameless: bool,
     /// Where it begins, if it is new.

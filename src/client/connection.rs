@@ -469,7 +469,8 @@ impl Connection {
                 self.machine.ready(now.mono);
             }
             Output::Encrypt => self.deeds.push_back(Deed::Encrypt(self.machine.generation())),
-            Output::EncryptFirst => self.machine.encrypt_first(now.mono),
+            Output::EncryptFirst => self.machine.dial_again(now.mono, true),
+            Output::DialAgain => self.machine.dial_again(now.mono, false),
             Output::Broken(error) => self.machine.broken(now.mono, error, dice, facts.offline),
             Output::Alive => {
                 // A broker inside this package answers without a byte.

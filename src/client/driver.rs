@@ -57,7 +57,7 @@ impl Driver {
             spare: Cell::new(Vec::new()),
             held_back: Cell::new((0, 0)),
         });
-        if kind != brokers::Kind::Memory {
+        if kind == brokers::Kind::Nats {
             *driver.ops.borrow_mut() = Some(Ops::new(&driver.setting, Exchange(driver.clone())));
         }
         driver
@@ -274,19 +274,23 @@ impl Driver {
         let event = match loaded {
             Ok(()) if self.core.borrow().is_over() => return,
             Ok(()) => {
-                if self.ops.borrow().is_none() {
-                    let waker = self.runtime.clone();
-                    let wake = Rc::new(move || waker.defer());
-                    let (session, ops) = brokers::inside(&self.setting.memory, wake, Exchange(self.clone()));
-                    self.core.borrow_mut().enter(session);
-                    *self.ops.borrow_mut() = Some(ops);
-                }
+                self.move_in();
                 Event::Opened { generation }
             }
             Err(error) => Event::Closed { generation, error },
         };
         let (facts, random) = (self.runtime.facts(), self.random());
         self.core.borrow_mut().handle(self.now(), event, false, random, facts);
+    }
+
+    /// The broker's part has been loaded: its session and its operations take over.
+    fn move_in(self: &Rc<Self>) {
+        if self.ops.borrow().is_none() && !self.core.borrow().is_over() {
+            let exchange = Exchange(self.clone());
+            let (session, ops) = brokers::enter(self.broker(), &self.setting, self.runtime.clone(), exchange);
+            self.core.borrow_mut().enter(session);
+            *self.ops.borrow_mut() = Some(ops);
+        }
     }
 
     /// What the application does with the rows of this turn belongs into the same send: its reactions run before the
@@ -320,16 +324,23 @@ impl Driver {
         self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });
     }
 
-    /// Credentials for the dial that waits for them, from the application: those with a key are made ready first.
+    /// Credentials for the dial that waits for them, from the application: those with a key are made ready first, as are those
+    /// for a broker whose part has to be there before it is dialed.
     pub fn answer(self: &Rc<Self>, given: Result<Login, Error>) {
         let driver = self.clone();
         self.spawn(async move {
             let login = match given {
-                Ok(login) if login.has_key() => match driver.loaded(Part::Keys).await {
-                    Ok(()) => brokers::ready(driver.broker(), login, driver.runtime.json()).await,
-                    Err(error) => Err(error),
+                Ok(login) => match driver.broker().readier(&login) {
+                    None => Ok(login),
+                    Some(part) => match driver.loaded(part).await {
+                        Ok(()) => {
+                            driver.move_in();
+                            brokers::ready(driver.broker(), login, driver.runtime.json()).await
+                        }
+                        Err(error) => Err(error),
+                    },
                 },
-                other => other,
+                Err(error) => Err(error),
             };
             let [a, b, c, d, ..] = driver.random();
             let facts = driver.runtime.facts();
@@ -368,8 +379,8 @@ impl Driver {
     }
 
     /// Make a producer for these stations and open it: what is missing is created.
-    pub fn open_producer(self: &Rc<Self>, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
-        let id = self.core.borrow_mut().producers.add(stations.clone(), prefix);
+    pub fn open_producer(self: &Rc<Self>, name: String, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
+        let id = self.core.borrow_mut().producers.add(name, stations.clone(), prefix);
         self.after(
             Part::Stations,
             Box::new(move |driver, loaded| match loaded {

@@ -45,8 +45,9 @@ impl Driver {
         let station = StationSpec::default();
         let since = self.watch_registry(std::slice::from_ref(&spec.station));
         let ops = self.ops()?;
-        let facts = ops.station(&spec.station, &station).await?;
+        let mut facts = ops.station(&spec.station, &station).await?;
         let group = ops.group(&facts, &spec.group).await?;
+        ops.retold(&mut facts);
         // Messages are handed over without an engine, too: then decode() says what is missing.
         match self.bind(&facts, since).await {
             Err(error) if error.kind != Kind::SchemaViolation => Err(error),

@@ -26,6 +26,7 @@ pub mod filter;
 mod finish;
 mod groups;
 pub mod lane;
+mod leaving;
 pub mod live;
 pub mod live_options;
 pub mod look;

@@ -126,7 +126,7 @@ impl Connection {
                 match output {
                     Output::Up => next.machine.ready(now.mono),
                     Output::Encrypt => self.deeds.push_back(Deed::Encrypt(next.machine.generation())),
-                    Output::EncryptFirst => next.machine.encrypt_first(now.mono),
+                    Output::EncryptFirst => next.machine.dial_again(now.mono, true),
                     Output::Broken(error) => next.machine.broken(now.mono, error, dice, facts.offline),
                     Output::Servers(hosts) => self.machine.learn(&hosts),
                     Output::Live(heard)

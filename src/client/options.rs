@@ -153,7 +153,6 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             .hint(format!("It is one of: {}.", words.join(", "))));
     }
     let broker = Broker::by_name(words.get(read.word("broker", &words, 0)?).copied().unwrap_or_default())?;
-    read.only_default("accountId", &Value::Whole(1), OTHER)?;
     read.only_default("vhost", &Value::Text("/".into()), OTHER)?;
     read.only_default("resolveAddress", &Value::Nothing, OTHER)?;
     let attempts = match read.value("maxReconnect") {
@@ -174,7 +173,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
             pause: Millis(read.whole("reconnectIntervalMs", 1500, 0, SAFE)?),
             limit: Millis(read.whole("timeoutMs", 2000, 1, SAFE)?),
             ping: Millis(read.whole("pingIntervalMs", 20_000, 1, SAFE)?),
-            asks: asks || login.has_key(),
+            asks: asks || broker.readier(&login).is_some(),
             renews: asks,
         },
         login,
@@ -192,7 +191,6 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
 /// Read what a `credentials` function answered.
 pub fn answered_credentials(options: &Value, name: Option<String>, broker: Broker) -> Result<Login, Error> {
     let read = Reader::new("credentials", options, &[CREDENTIALS])?;
-    read.only_default("accountId", &Value::Whole(1), OTHER)?;
     Ok(Login { name, ..credentials(&read, broker)? })
 }
 
@@ -202,12 +200,17 @@ fn credentials(read: &Reader<'_>, broker: Broker) -> Result<Login, Error> {
             read.only_default(name, &Value::Nothing, OTHER)?;
         }
     }
+    let tenants = broker == Broker::Memphis;
+    if !tenants {
+        read.only_default("accountId", &Value::Whole(1), OTHER)?;
+    }
     let secret = |name| read.text(name).map(|text| text.map(Secret::new));
     let login = Login {
         username: read.text("username")?,
         password: read.text("password")?,
         token: read.text("connectionToken")?,
         name: None,
+        account: read.whole("accountId", 1, 1, u64::from(u32::MAX))? as u32,
         jwt: read.text("jwt")?,
         seed: secret("nkeySeed")?,
         creds: secret("creds")?,
@@ -219,6 +222,10 @@ fn credentials(read: &Reader<'_>, broker: Broker) -> Result<Login, Error> {
     if login.has_key() && (login.username.is_some() || login.token.is_some()) {
         return Err(Error::argument("a key or JWT and username or connectionToken exclude each other")
             .hint("Give one kind of credentials: the one this server is configured for."));
+    }
+    if tenants {
+        // Memphis wants a user name in either case: its own side reads what was given.
+        return Ok(login);
     }
     if login.username.is_some() != login.password.is_some() {
         return Err(Error::argument("username and password belong together").hint("Give both, or neither."));
@@ -331,10 +338,11 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         2 => Retention::Bytes(value),
         _ => Retention::Acked,
     };
-    if broker == Broker::Memory {
-        read.flag("tieredStorageEnabled", false)?;
-    } else {
+    let mut extra = read.value("extra").entries().to_vec();
+    if broker == Broker::Nats {
         read.only_default("tieredStorageEnabled", &Value::Bool(false), "This broker has no second tier of storage.")?;
+    } else if read.flag("tieredStorageEnabled", false)? && broker == Broker::Memphis {
+        extra.push(("tiered_storage_enabled".into(), Value::Bool(true)));
     }
     let schema = read.text("schemaName")?.unwrap_or_default();
     if !schema.is_empty() {
@@ -365,7 +373,7 @@ pub fn station(options: &Value, broker: Broker) -> Result<StationSpec, Error> {
         schema_failed_to_dls: read.flag("sendSchemaFailedMsgToDls", true)?,
         dls_station,
         schema,
-        extra: read.value("extra").entries().to_vec(),
+        extra,
         given: STATION.iter().copied().filter(|name| read.has(name)).collect(),
     })
 }
@@ -413,7 +421,7 @@ pub const PRODUCE_DEFAULTS: Produce =
 
 /// Read `ProduceOptions` as the application wrote them: the cold path, for errors and unusual types. `batch` and `mixed`
 /// say which other names may stand among them.
-pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Error> {
+pub fn produce(options: &Value, batch: bool, mixed: bool, broker: Broker) -> Result<Produce, Error> {
     let known = [PRODUCE, if batch { BATCH } else { &[] }, if mixed { PRODUCER } else { &[] }];
     let read = Reader::new("produce", options, &known)?;
     read.whole("expirationMs", EXPIRATION_LEAST, EXPIRATION_LEAST, SPAN_MOST)?;
@@ -421,6 +429,9 @@ pub fn produce(options: &Value, batch: bool, mixed: bool) -> Result<Produce, Err
     if read.text("filterValue")?.is_some() && read.value("headers").get(filter::HEADER) != &Value::Nothing {
         return Err(Error::argument(format!("filterValue and the header {} exclude each other", filter::HEADER))
             .hint("filterValue travels as that header; give one of them."));
+    }
+    if broker == Broker::Memphis {
+        read.only_default("filterValue", &Value::Nothing, OTHER)?;
     }
     for name in ["maxMsgDeliveries", "deadLetterStation", "publishingId", "amqp", "metadata"] {
         read.only_default(name, &Value::Nothing, OTHER)?;
@@ -480,12 +491,20 @@ pub fn consumer(
             check_name(what, name, broker.capitals())?;
         }
     }
+    if broker == Broker::Memphis {
+        read.only_default(
+            "filter",
+            &Value::Nothing,
+            "Memphis has no filters; look at the messages, and ack those that do not fit.",
+        )?;
+    }
     let nameless = name.is_none() && group.is_none();
     let own = name.clone().unwrap_or_else(|| format!("c-{random}"));
     let spec = Spec {
         station: station.into(),
         group: GroupSpec {
             name: group.or(name).unwrap_or_else(|| format!("g-{random}")),
+            member: own.clone(),
             nameless,
             start: start(&read, now)?,
             resume: Vec::new(),
@@ -735,7 +754,7 @@ mod tests {
 
     #[test]
     fn produce_options() {
-        assert_eq!(produce(&Value::Nothing, false, false), Ok(PRODUCE_DEFAULTS));
+        assert_eq!(produce(&Value::Nothing, false, false, Broker::Nats), Ok(PRODUCE_DEFAULTS));
         for text in [
             r#"{"headers":{"a":1}}"#,
             r#"{"headers":"x"}"#,
@@ -743,7 +762,7 @@ mod tests {
             r#"{"ackWaitMs":0}"#,
             r#"{"msgid":"x"}"#,
         ] {
-            assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
+            assert_eq!(kind(produce(&json(text), false, false, Broker::Nats)), Kind::InvalidArgument, "{text}");
         }
         for text in [
             r#"{"expirationMs":999}"#,
@@ -754,9 +773,12 @@ mod tests {
             r#"{"filterValue":5}"#,
             r#"{"filterValue":"a","headers":{"X-Filter":"b"}}"#,
         ] {
-            assert_eq!(kind(produce(&json(text), false, false)), Kind::InvalidArgument, "{text}");
+            assert_eq!(kind(produce(&json(text), false, false, Broker::Nats)), Kind::InvalidArgument, "{text}");
         }
-        assert!(produce(&json(r#"{"expirationMs":1000,"delayMs":0,"filterValue":"a"}"#), false, false).is_ok());
-        assert_eq!(kind(produce(&json(r#"{"publishingId":5}"#), false, false)), Kind::NotSupported);
+        assert!(
+            produce(&json(r#"{"expirationMs":1000,"delayMs":0,"filterValue":"a"}"#), false, false, Broker::Nats)
+                .is_ok()
+        );
+        assert_eq!(kind(produce(&json(r#"{"publishingId":5}"#), false, false, Broker::Nats)), Kind::NotSupported);
     }
 }

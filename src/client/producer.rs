@@ -48,11 +48,12 @@ impl Producers {
         }
     }
 
-    /// A producer for these stations, with the beginning of the ids it makes, if it makes them. It takes messages at once;
-    /// they wait until [`Producers::opened`].
-    pub fn add(&mut self, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
+    /// A producer of this name for these stations, with the beginning of the ids it makes, if it makes them. It takes messages
+    /// at once; they wait until [`Producers::opened`].
+    pub fn add(&mut self, name: String, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
         let id = ProducerId(self.producers.len() as u32);
         self.producers.push(Some(Producer {
+            name,
             stage: Stage::Opening,
             targets: Vec::new(),
             stations,
@@ -184,7 +185,7 @@ impl Producers {
         let id_text = message.msg_id.or((auto_id > 0).then_some(auto.as_str()));
         let mut bytes = self.calls.buffer();
         let Message { headers, data, times, .. } = *message;
-        let draft = Draft { headers, msg_id: id_text, data, times };
+        let draft = Draft { producer: &producer.name, headers, msg_id: id_text, data, times };
         let head = match ctx.session.encode(&draft, &mut bytes) {
             Ok(head) => head,
             Err(error) => {

@@ -219,7 +219,7 @@ impl Driver {
 
     /// Have the application bind a station that is only looked at. Without a station there is nothing to bind.
     pub async fn bind_station(self: &Rc<Self>, name: &str) -> Result<(), Error> {
-        match self.ops()?.find(name).await? {
+        match self.ops()?.bound(name).await? {
             Some(facts) => self.bind_once(&facts).await,
             None => Ok(()),
         }

@@ -71,6 +71,8 @@ pub(super) struct Flush {
 /// One producer.
 #[derive(Debug)]
 pub(super) struct Producer {
+    /// As the application named it, or a random name.
+    pub(super) name: String,
     pub(super) stage: Stage,
     pub(super) targets: Vec<Target>,
     pub(super) stations: Vec<String>,

@@ -12,7 +12,7 @@ use std::rc::Rc;
 pub fn open(driver: &Rc<Driver>, id: ProducerId, names: Vec<String>) {
     let task = driver.clone();
     driver.spawn(async move {
-        let result = ensure(&task, &names).await;
+        let result = ensure(&task, id, &names).await;
         task.call(|core, now| {
             let (producers, _, _, mut ctx) = core.parts(now);
             match result {
@@ -24,7 +24,7 @@ pub fn open(driver: &Rc<Driver>, id: ProducerId, names: Vec<String>) {
 }
 
 /// Find the stations of a producer; what is missing is created.
-async fn ensure(driver: &Rc<Driver>, names: &[String]) -> Done<Vec<StationFacts>> {
+async fn ensure(driver: &Rc<Driver>, id: ProducerId, names: &[String]) -> Done<Vec<StationFacts>> {
     let since = driver.watch_registry(names);
     let mut found = Vec::new();
     for name in names {
@@ -37,6 +37,8 @@ async fn ensure(driver: &Rc<Driver>, names: &[String]) -> Done<Vec<StationFacts>
                 ops.station(name, &StationSpec::default()).await?
             }
         };
+        let own = driver.look(|core| core.producers.get(id).map(|producer| producer.name.clone()));
+        let facts = ops.producer(facts, &own.unwrap_or_default()).await?;
         if facts.places.iter().any(|place| place.address.is_empty()) {
             return Err(Error::new(
                     Kind::NotSupported,

@@ -111,7 +111,7 @@ impl Driver {
             let mut pause = limits::NEWS_FIRST;
             loop {
                 let reading = driver.call(|core, _| core.schemas.begin());
-                let Some(facts) = driver.ops()?.find(&station).await? else { return Ok(()) };
+                let Some(facts) = driver.ops()?.bound(&station).await? else { return Ok(()) };
                 let bound = driver.read_bound(&facts.schema).await?;
                 let overtaken = driver.call(|core, _| core.schemas.is_overtaken(news.as_ref(), count));
                 if bound.agrees(news.as_ref()) || overtaken || pause > limits::NEWS_LAST {

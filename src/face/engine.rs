@@ -56,8 +56,8 @@ pub fn feed_entries() -> u32 {
 
 /// The application's headers in a header block, as name and value in turn; then the message id, if there is one.
 #[wasm_bindgen(skip_typescript)]
-pub fn headers(memory_broker: bool, head: &[u8]) -> Array {
-    let kind = if memory_broker { brokers::Kind::Memory } else { brokers::Kind::Nats };
+pub fn headers(broker: u32, head: &[u8]) -> Array {
+    let kind = brokers::Kind::of_block(broker);
     let list = Array::new();
     for (name, value) in kind.headers(head) {
         list.push(&name.into());
@@ -227,9 +227,10 @@ impl Engine {
                 check_name("station", station, self.driver.broker().capitals())?;
             }
             let prefix = self.driver.random_name();
-            *self.scratch.borrow_mut() = options.name.as_deref().unwrap_or(&format!("p-{prefix}")).as_bytes().to_vec();
+            let name = options.name.unwrap_or_else(|| format!("p-{prefix}"));
+            *self.scratch.borrow_mut() = name.as_bytes().to_vec();
             let auto = options.auto_id.then(|| prefix.clone());
-            let id = self.driver.open_producer(stations, auto);
+            let id = self.driver.open_producer(name, stations, auto);
             self.scratch.borrow_mut().push(b'\n');
             self.scratch.borrow_mut().extend_from_slice(prefix.as_bytes());
             Ok(id)
@@ -293,7 +294,7 @@ impl Engine {
     /// Check options that the fast path does not take: only their error is of interest.
     #[wasm_bindgen(js_name = checkProduce)]
     pub fn check_produce(&self, given: &JsValue, batch: bool, mixed: bool) -> i32 {
-        let check = || options::produce(&values::options(given)?, batch, mixed);
+        let check = || options::produce(&values::options(given)?, batch, mixed, self.driver.broker());
         self.kept(check(), |_| 0)
     }
 
@@ -324,6 +325,9 @@ impl Engine {
     /// The operation that ends when the producer is gone.
     #[wasm_bindgen(js_name = destroyProducer)]
     pub fn destroy_producer(&self, id: u32) -> u32 {
+        if self.driver.broker() == brokers::Kind::Memphis {
+            return self.driver.leave_producer(ProducerId(id)).0;
+        }
         self.operation(|core, now, op| {
             let (producers, _, _, mut ctx) = core.parts(now);
             producers.destroy(&mut ctx, ProducerId(id), Some(op));

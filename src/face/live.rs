@@ -30,8 +30,8 @@ const FULL: i32 = -2;
 /// A live message's header block: id, metadata, error and whether the question was carried out, then names and values in
 /// turn.
 #[wasm_bindgen(skip_typescript, js_name = liveHead)]
-pub fn live_head(memory_broker: bool, head: &[u8]) -> Array {
-    let kind = if memory_broker { brokers::Kind::Memory } else { brokers::Kind::Nats };
+pub fn live_head(broker: u32, head: &[u8]) -> Array {
+    let kind = brokers::Kind::of_block(broker);
     let (headers, beside) = kind.live_head(head);
     let text = |text: Option<&str>| text.map_or(JsValue::UNDEFINED, JsValue::from_str);
     let executed = beside.error.as_ref().is_none_or(|(_, executed)| *executed);

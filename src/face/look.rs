@@ -101,8 +101,8 @@ impl Engine {
 
 /// How long a message with this header block stays, in milliseconds; NaN if that is not said.
 #[wasm_bindgen(skip_typescript, js_name = staysFor)]
-pub fn stays_for(memory_broker: bool, head: &[u8]) -> f64 {
-    let kind = if memory_broker { brokers::Kind::Memory } else { brokers::Kind::Nats };
+pub fn stays_for(broker: u32, head: &[u8]) -> f64 {
+    let kind = brokers::Kind::of_block(broker);
     kind.expires(head).map_or(f64::NAN, |span| span.0 as f64)
 }
 

@@ -266,11 +266,12 @@ impl Machine {
         }
     }
 
-    /// The broker waits for us to encrypt: the same address again, within the same time limit.
-    pub fn encrypt_first(&mut self, now: Time) {
+    /// The same address again, within the same time limit: because the broker waits for us to encrypt, or for another login.
+    /// Counts for nothing.
+    pub fn dial_again(&mut self, now: Time, encrypts: bool) {
         if let State::Greeting { deadline } = self.state {
             self.drop_socket();
-            self.open(now, deadline, true);
+            self.open(now, deadline, encrypts || self.dialed.1);
         }
     }
 
@@ -710,7 +711,7 @@ mod tests {
         machine.start(Time(0));
         assert_eq!(machine.opened(Time(30), 1), Some((Encryption::Required, Millis(30))));
         acts(&mut machine);
-        machine.encrypt_first(Time(160));
+        machine.dial_again(Time(160), true);
         assert!(matches!(acts(&mut machine)[..], [Act::HangUp(1), Act::Dial { generation: 2, encrypted: true, .. }]));
         assert_eq!(machine.deadline(), Some(Time(2000)));
         assert_eq!(machine.opened(Time(190), 2), Some((Encryption::Settled, Millis(30))));

@@ -57,6 +57,8 @@ pub struct FeedSpec {
 /// A message before it is encoded.
 #[derive(Clone, Copy, Debug)]
 pub struct Draft<'a> {
+    /// Who sends it, for brokers that keep that with the message.
+    pub producer: &'a str,
     /// Application headers.
     pub headers: &'a [(&'a str, &'a str)],
     /// The id that makes it idempotent.
@@ -172,6 +174,8 @@ pub struct Login {
     pub token: Option<String>,
     /// Name shown by the broker's tools.
     pub name: Option<String>,
+    /// memphis: the tenant; 0 for none.
+    pub account: u32,
     /// nats: what the user's account says of him, signed.
     pub jwt: Option<String>,
     /// nats: the private half of the user's key.
@@ -302,6 +306,8 @@ pub enum Output {
     Encrypt,
     /// The broker waits for us to begin: dial again, and encrypt before the first byte.
     EncryptFirst,
+    /// The broker ended the link over something that we can say otherwise: dial again, within the same time limit.
+    DialAgain,
     /// This link is over; `error.retryable` says whether dialing again may help.
     Broken(Error),
     /// An answer to [`Session::probe`].

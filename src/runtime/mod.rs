@@ -31,6 +31,8 @@ pub enum Part {
     Watching,
     /// The broker inside this package.
     Memory,
+    /// A Memphis broker.
+    Memphis,
     /// Credentials that sign.
     Keys,
     /// The registry of schemas.
@@ -50,6 +52,7 @@ impl Part {
             Part::Moving => "moving",
             Part::Watching => "watching",
             Part::Memory => "memory",
+            Part::Memphis => "memphis",
             Part::Keys => "keys",
             Part::Schemas => "schemas",
             Part::Dead => "dead",

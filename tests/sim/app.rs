@@ -168,7 +168,7 @@ impl App {
 
     pub fn producer(&self, station: &str, auto_id: bool) -> ProducerId {
         let prefix = auto_id.then(|| self.driver.random_name());
-        self.driver.open_producer(vec![station.into()], prefix)
+        self.driver.open_producer("p".into(), vec![station.into()], prefix)
     }
 
     /// Produce; a refusal at once is an outcome too.

@@ -217,5 +217,5 @@ fn letter(letters: &Partition, name: &str, number: u64) -> Option<Letter> {
 
 fn encoded(headers: &[(String, String)], id: &str, data: &[u8]) -> (Vec<u8>, u32) {
     let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    head::copy(&Draft { headers: &headers, msg_id: Some(id), data, times: Default::default() })
+    head::copy(&Draft { producer: "", headers: &headers, msg_id: Some(id), data, times: Default::default() })
 }

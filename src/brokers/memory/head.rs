@@ -40,7 +40,7 @@ pub(super) fn encode_live(draft: &LiveDraft<'_>, into: &mut Vec<u8>) -> Result<u
     let beside = draft.metadata.map(|text| (live::METADATA, text)).into_iter().chain(error);
     let headers: Vec<_> = draft.headers.iter().copied().chain(beside).collect();
     let times = Default::default();
-    encode_checked(&Draft { headers: &headers, msg_id: draft.id, times, data: draft.data }, into)
+    encode_checked(&Draft { producer: "", headers: &headers, msg_id: draft.id, times, data: draft.data }, into)
 }
 
 fn encode_checked(draft: &Draft<'_>, into: &mut Vec<u8>) -> Result<u32, Error> {
@@ -198,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn draft<'a>(headers: &'a [(&'a str, &'a str)], msg_id: Option<&'a str>, data: &'a [u8]) -> Draft<'a> {
-        Draft { headers, msg_id, data, times: Times::default() }
+        Draft { producer: "p", headers, msg_id, data, times: Times::default() }
     }
 
     #[test]

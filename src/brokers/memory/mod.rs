@@ -42,13 +42,16 @@ pub use session::MemorySession;
 pub use stations::Membership;
 
 use crate::brokers::terms::Lack;
+use crate::link::exchange::Exchange;
 use crate::link::session::Session;
+use crate::runtime::Runtime;
 use std::rc::Rc;
 
 /// A connection to the broker of this name: its session and its operations.
 #[inline(never)]
-pub fn open(name: &str, wake: Rc<dyn Fn()>) -> (Box<dyn Session>, Ops) {
-    (Box::new(MemorySession::new(name, wake)), Ops::new(name))
+pub fn open(name: &str, runtime: Rc<dyn Runtime>, exchange: Exchange) -> (Box<dyn Session>, super::Ops) {
+    let wake = Rc::new(move || runtime.defer());
+    (Box::new(MemorySession::new(name, wake)), super::Ops::Memory(Ops::new(name), exchange))
 }
 
 /// What this broker cannot do.

@@ -16,7 +16,7 @@ use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Wall, rfc3339};
 use crate::base::value::Value;
-use crate::brokers::terms::{Done, Start, Stored, Walk, Way};
+use crate::brokers::terms::{Done, Start, StationFacts, Stored, Walk, Way};
 use crate::link::exchange::Answer;
 use crate::link::session::Place;
 
@@ -26,6 +26,12 @@ const AT_ONCE: u64 = 16;
 /// Begin walks through the partitions, or one of them, up to what is there now.
 pub async fn walks(api: &Api, name: &str, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
     let facts = station::find(api, name).await?.ok_or_else(|| super::session::gone(name, 10059))?;
+    walks_of(api, &facts, start, partition).await
+}
+
+/// The same where the station's partitions are known.
+pub async fn walks_of(api: &Api, facts: &StationFacts, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
+    let name = facts.name.as_str();
     let wanted = |place: &&Place| partition.is_none_or(|number| number == place.partition);
     let places: Vec<_> = facts.places.iter().filter(wanted).collect();
     if places.is_empty() {

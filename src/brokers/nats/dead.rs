@@ -147,7 +147,7 @@ impl Target<'_> {
     ) -> Done<(u64, bool)> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let (message, head) =
-            head::copy(&Draft { headers: &headers, msg_id: Some(id), data, times: Default::default() });
+            head::copy(&Draft { producer: "", headers: &headers, msg_id: Some(id), data, times: Default::default() });
         let mut pause = limits::NOT_NOW_FIRST;
         let mut looked = false;
         loop {

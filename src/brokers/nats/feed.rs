@@ -36,6 +36,8 @@ pub enum Effect {
     Over,
     /// Ask the server whether the group is still there.
     Check,
+    /// What was asked for with an end has ended without a word: the group may be gone.
+    Unanswered,
     /// The server refuses pulls of this kind.
     Refused(&'static str),
 }
@@ -72,9 +74,16 @@ pub struct Pulls {
     oversize: bool,
     /// The group's own limit of a pull, where it has one.
     most: Option<u32>,
+    /// The server may say nothing at all to a pull for a group that is gone.
+    silent: bool,
 }
 
 impl Pulls {
+    /// None yet. `silent`: the server may say nothing at all to a pull for a group that is gone.
+    pub fn new(silent: bool) -> Pulls {
+        Pulls { silent, ..Pulls::default() }
+    }
+
     /// How many messages have been asked for and not come.
     pub fn asked(&self) -> u32 {
         let deferred = self.deferred.map_or(0, |(ask, _)| ask.messages);
@@ -128,7 +137,7 @@ impl Pulls {
         // A heartbeat is at most half of the pull's time; short pulls end soon enough by themselves.
         let heartbeat = expires.filter(|span| span.0 >= 2000).map(|span| span.half().min(limits::PULL_HEARTBEAT));
         self.last = self.last.wrapping_add(1);
-        let over_at = now + expires.unwrap_or(limits::REQUEST);
+        let over_at = now + expires.unwrap_or(if self.silent { limits::SILENT_PULL } else { limits::REQUEST });
         self.open.push(Open { id: self.last, batch, left: batch, wait: ask.wait, over_at });
         self.heard = Some(now);
         Pull { id: self.last, batch, bytes, expires, heartbeat }
@@ -284,12 +293,13 @@ impl Pulls {
     /// The connection is gone, and the pulls with it. What was asked for with an end is over; the rest is asked for
     /// anew by whoever wants it.
     pub fn link_lost(&mut self) {
-        *self = Pulls { last: self.last, most: self.most, ..Pulls::default() };
+        *self = Pulls { last: self.last, most: self.most, silent: self.silent, ..Pulls::default() };
     }
 
     /// Everything has been taken back.
     pub fn withdraw(&mut self) {
-        *self = Pulls { last: self.last, most: self.most, settling: self.settling, ..Pulls::default() };
+        let Pulls { last, most, silent, settling, .. } = *self;
+        *self = Pulls { last, most, silent, settling, ..Pulls::default() };
     }
 
     /// When it wants [`Pulls::tick`].
@@ -298,8 +308,13 @@ impl Pulls {
             return self.checking;
         }
         let resume = self.deferred.and(self.pause_until).filter(|_| self.settling == 0);
-        let ends = self.open.iter().map(|open| open.over_at + limits::REQUEST).min();
+        let ends = self.open.iter().map(|open| self.given_up_at(open)).min();
         earliest(earliest(resume, ends), self.silence())
+    }
+
+    /// When nothing is expected any more of a pull that the server said nothing about.
+    fn given_up_at(&self, open: &Open) -> Time {
+        open.over_at + if self.silent && open.wait != Wait::Standing { limits::SILENT_PULL } else { limits::REQUEST }
     }
 
     /// When two heartbeats have been missed.
@@ -328,8 +343,13 @@ impl Pulls {
             }
         }
         let before = self.open.len();
-        self.open.retain(|open| open.over_at + limits::REQUEST > now);
-        let effect = if self.open.len() < before { Effect::Over } else { Effect::Nothing };
+        let open = std::mem::take(&mut self.open);
+        self.open = open.into_iter().filter(|open| self.given_up_at(open) > now).collect();
+        let effect = match self.open.len() < before {
+            false => Effect::Nothing,
+            true if self.silent && self.check(now) == Effect::Check => Effect::Unanswered,
+            true => Effect::Over,
+        };
         (self.resume(now), effect)
     }
 

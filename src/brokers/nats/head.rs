@@ -107,7 +107,7 @@ mod tests {
     use crate::link::session::Times;
 
     fn draft<'a>(headers: &'a [(&'a str, &'a str)], msg_id: Option<&'a str>, data: &'a [u8]) -> Draft<'a> {
-        Draft { headers, msg_id, data, times: Times::default() }
+        Draft { producer: "p", headers, msg_id, data, times: Times::default() }
     }
 
     #[test]

@@ -160,6 +160,10 @@ pub fn complaint(text: &str) -> Complaint<'_> {
         return Complaint::Subscribe(subject);
     }
     let has = |part: &str| find(text, part).is_some();
+    // Memphis does not say what was refused (memphis.md section 1.7).
+    if has("Permissions Violation") {
+        return Complaint::Publish("");
+    }
     if has("Invalid Subject") || has("Invalid Publish Subject") || has("maximum subscriptions exceeded") {
         return Complaint::Minor;
     }

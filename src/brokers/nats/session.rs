@@ -5,13 +5,14 @@
 //!             \-> Encrypting -/
 //! ```
 //!
-//! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, one a feed (odd numbers), and those of live
-//! messages (even numbers). The inbox is new on every link, so an answer meant for an older one never reaches a newer
+//! Subscriptions of a link: `<inbox>.*` (sid 1) for receipts and answers, one a feed (odd numbers), those of live messages
+//! (even numbers), and those of a broker that stands on this session (even numbers from the other end). The inbox is new on every link, so an answer meant for an older one never reaches a newer
 //! one's slot.
 //!
 //! Knows nothing of producers, consumers or repetition; does no I/O.
 
 mod answers;
+pub mod beside;
 mod feeds;
 mod live;
 mod moving;
@@ -113,6 +114,10 @@ pub struct NatsSession {
     gathered: Vec<(WaitId, Vec<u8>)>,
     /// The application wants to know what changes in the registry of schemas.
     watches: bool,
+    /// What came for a broker that stands on this session.
+    told: Vec<(Msg, Vec<u8>)>,
+    /// The server may say nothing at all to a pull for a group that is gone.
+    silent: bool,
     /// Subscriptions of live messages, and what no round trip has confirmed.
     ears: Ears,
     jitter: u32,
@@ -143,6 +148,8 @@ impl NatsSession {
             questions: Vec::new(),
             gathered: Vec::new(),
             watches: false,
+            told: Vec::new(),
+            silent: false,
             ears: Ears::default(),
             jitter: 0,
             name: Vec::new(),
@@ -249,7 +256,9 @@ impl NatsSession {
         // Before the first feed the code for them may not be there, nor that of live messages; nothing was subscribed to
         // either.
         if msg.sid & 1 == 0 {
-            if self.ears.is_used() {
+            if msg.sid >= beside::FIRST {
+                self.heard_beside(msg, bytes);
+            } else if self.ears.is_used() {
                 self.heard(msg, bytes, source, start);
             }
             return;
@@ -564,7 +573,7 @@ impl Session for NatsSession {
             epoch: 0,
             first_epoch: 0,
             subscribed: false,
-            pulls: Pulls::default(),
+            pulls: Pulls::new(self.silent),
         };
         let index = self.feeds.insert(feed);
         if self.epochs.len() <= index {

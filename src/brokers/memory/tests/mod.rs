@@ -126,7 +126,7 @@ impl Client {
         match self.send(
             rig,
             route,
-            &Draft { headers: &[], msg_id: None, data: text.as_bytes(), times: Default::default() },
+            &Draft { producer: "p", headers: &[], msg_id: None, data: text.as_bytes(), times: Default::default() },
         ) {
             Said::Stored(7, sequence, false) => sequence,
             other => panic!("{other:?}"),
@@ -140,7 +140,11 @@ impl Client {
     }
 
     fn put_id(&mut self, rig: &Rig, route: RouteId, id: &str) -> (u64, bool) {
-        match self.send(rig, route, &Draft { headers: &[], msg_id: Some(id), data: b"x", times: Default::default() }) {
+        match self.send(
+            rig,
+            route,
+            &Draft { producer: "p", headers: &[], msg_id: Some(id), data: b"x", times: Default::default() },
+        ) {
             Said::Stored(7, sequence, duplicate) => (sequence, duplicate),
             other => panic!("{other:?}"),
         }
@@ -267,6 +271,7 @@ fn keeping(retention: Retention) -> StationSpec {
 fn named(name: &str) -> GroupSpec {
     GroupSpec {
         name: name.into(),
+        member: "c".into(),
         nameless: false,
         start: Start::First,
         resume: Vec::new(),

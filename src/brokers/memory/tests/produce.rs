@@ -7,6 +7,7 @@ use crate::base::error::Kind;
 fn a_message_arrives_as_it_was_sent() {
     let (rig, mut client, route, feed) = simple(&usual());
     let draft = Draft {
+        producer: "p",
         headers: &[("Kind", "order"), ("note", "hello")],
         msg_id: Some("a-1"),
         data: b"hello",
@@ -190,7 +191,7 @@ fn ack_based_goes_with_the_last_delivery_and_with_auto_ack() {
 fn a_full_broker_refuses_until_something_goes() {
     let (mut rig, mut client, route, _) = simple(&StationSpec { window: Millis(1000), ..keeping(Retention::Age(10)) });
     rig.store.borrow_mut().limit = 1000;
-    let draft = Draft { headers: &[], msg_id: None, data: &[0; 300], times: Default::default() };
+    let draft = Draft { producer: "p", headers: &[], msg_id: None, data: &[0; 300], times: Default::default() };
     let mut stored = 0;
     let error = loop {
         match client.send(&rig, route, &draft) {
@@ -214,9 +215,11 @@ fn empty_messages_and_ids_count_towards_the_limit() {
     let (rig, mut client, route, _) = simple(&usual());
     rig.store.borrow_mut().limit = 10_000;
     let mut stored = 0;
-    while let Said::Stored(..) =
-        client.send(&rig, route, &Draft { headers: &[], msg_id: None, data: b"", times: Default::default() })
-    {
+    while let Said::Stored(..) = client.send(
+        &rig,
+        route,
+        &Draft { producer: "p", headers: &[], msg_id: None, data: b"", times: Default::default() },
+    ) {
         stored += 1;
         assert!(stored < 1000);
     }
@@ -230,7 +233,7 @@ fn empty_messages_and_ids_count_towards_the_limit() {
     while let Said::Stored(..) = client.send(
         &rig,
         route,
-        &Draft { headers: &[], msg_id: Some(&ids.to_string()), data: b"", times: Default::default() },
+        &Draft { producer: "p", headers: &[], msg_id: Some(&ids.to_string()), data: b"", times: Default::default() },
     ) {
         ids += 1;
         assert!(ids < 1000);

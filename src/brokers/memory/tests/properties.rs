@@ -163,7 +163,8 @@ impl World {
     fn produce(&mut self, partition: usize, size: usize, id: Option<u8>) {
         let name = id.map(|id| format!("id-{id}"));
         let data = vec![b'x'; size];
-        let draft = Draft { headers: &[], msg_id: name.as_deref(), data: &data, times: Default::default() };
+        let draft =
+            Draft { producer: "p", headers: &[], msg_id: name.as_deref(), data: &data, times: Default::default() };
         let Said::Stored(_, sequence, duplicate) = self.clients[0].send(&self.rig, self.routes[partition], &draft)
         else {
             panic!("not stored")

@@ -99,9 +99,11 @@ fn an_old_route_does_not_reach_a_new_station_of_the_same_name() {
     rig.ops.destroy("s").unwrap();
     rig.station("s", &usual());
     client.turn(&rig);
-    let Said::RouteLost(lost, error) =
-        client.send(&rig, route, &Draft { headers: &[], msg_id: None, data: b"x", times: Default::default() })
-    else {
+    let Said::RouteLost(lost, error) = client.send(
+        &rig,
+        route,
+        &Draft { producer: "p", headers: &[], msg_id: None, data: b"x", times: Default::default() },
+    ) else {
         panic!("stored in a station that its producer does not know")
     };
     assert_eq!((lost, error.kind, error.station.as_deref()), (route, Kind::NoSuchStation, Some("s")));
@@ -119,8 +121,11 @@ fn a_route_to_what_is_not_there_leads_nowhere() {
     let (rig, mut client, _, _) = simple(&usual());
     for place in [place("t", 1), place("s", 2), place("s", 0)] {
         let route = client.session.open_route(&place);
-        let said =
-            client.send(&rig, route, &Draft { headers: &[], msg_id: None, data: b"x", times: Default::default() });
+        let said = client.send(
+            &rig,
+            route,
+            &Draft { producer: "p", headers: &[], msg_id: None, data: b"x", times: Default::default() },
+        );
         assert!(matches!(said, Said::RouteLost(lost, _) if lost == route), "{place:?}: {said:?}");
     }
 }

@@ -87,15 +87,12 @@ impl NatsSession {
         match effect {
             Effect::Nothing => {}
             Effect::Room => self.outputs.push_back(Output::Room(id)),
-            Effect::Over => {
-                self.outputs.push_back(Output::AskOver(id));
-                self.outputs.push_back(Output::Room(id));
+            Effect::Over => self.ask_over(id),
+            Effect::Unanswered => {
+                self.ask_over(id);
+                self.check_feed(id, out);
             }
-            Effect::Check => {
-                let Some(feed) = self.feeds.get(id.0 as usize) else { return };
-                let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
-                self.check(out, &subject, Check::Feed(id));
-            }
+            Effect::Check => self.check_feed(id, out),
             Effect::Refused(why) => {
                 let station = self.feeds.get(id.0 as usize).map(|feed| feed.station.clone()).unwrap_or_default();
                 let error = Error::new(Kind::Rejected, why)
@@ -105,6 +102,17 @@ impl NatsSession {
             }
         }
         self.renew(id, out);
+    }
+
+    fn ask_over(&mut self, id: FeedId) {
+        self.outputs.push_back(Output::AskOver(id));
+        self.outputs.push_back(Output::Room(id));
+    }
+
+    fn check_feed(&mut self, id: FeedId, out: &mut Outbox) {
+        let Some(feed) = self.feeds.get(id.0 as usize) else { return };
+        let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
+        self.check(out, &subject, Check::Feed(id));
     }
 
     /// The server said whether a feed's group is there: the code of its error, 0 for none.

@@ -1,0 +1,118 @@
+//! Producers: a row in the broker's database, and what the broker tells about the station when one is made (memphis.md section
+//! 2.4). The row of a name is made once a connection: a second one would stay for half an hour after we are gone.
+
+use super::control;
+use super::ops::places;
+use super::shared::{About, add, join};
+use super::{Ops, names, schemas, station};
+use crate::base::bytes::push_decimal;
+use crate::base::error::Kind;
+use crate::base::value::Value;
+use crate::brokers::terms::{Done, StationFacts};
+use crate::link::session::Place;
+
+/// Make a producer of this name at a station.
+pub async fn open(ops: &Ops, found: StationFacts, producer: &str) -> Done<StationFacts> {
+    let shared = &ops.shared;
+    let name = found.name.as_str();
+    if !found.existed {
+        // Rows of a station of that name were removed with it.
+        shared.forget(name);
+    }
+    if shared.schema_of(name).is_some() && join(&shared.producers, name, producer, "") {
+        return Ok(station::facts(ops, name, found.places, found.existed));
+    }
+    let answer = create(ops, name, producer).await?;
+    add(&shared.producers, name, producer, "");
+    Ok(station::facts(ops, name, partitions(name, &answer), found.existed))
+}
+
+/// Make the row. Whoever makes one hears of changes of the station's schema, and what it is now.
+async fn create(ops: &Ops, name: &str, producer: &str) -> Done<Value> {
+    let shared = &ops.shared;
+    shared.listen(names::schema_updates(name), About::Schema(name.into()));
+    let body = control::making(ops, producer, name).text("producer_type", "application");
+    let answer = control::ask(ops, "producer_creations", body, name).await?;
+    schemas::learn(shared, name, &answer);
+    Ok(answer)
+}
+
+/// The partitions that an answer lists; none means a station without (brokers before 1.2).
+pub fn partitions(station: &str, answer: &Value) -> Vec<Place> {
+    let listed = answer.get("partitions_update").get("partitions_list").elements();
+    let numbers: Vec<u32> =
+        listed.iter().filter_map(Value::whole).filter_map(|number| u32::try_from(number).ok()).collect();
+    let functions = answer.get("station_partitions_first_functions");
+    let mut places = places(station, &numbers);
+    for place in places.iter_mut().filter(|_| !functions.entries().is_empty()) {
+        let mut key = Vec::new();
+        push_decimal(&mut key, u64::from(place.partition));
+        if let Some(id) = functions.get(std::str::from_utf8(&key).unwrap_or_default()).whole() {
+            *place = names::place(station, place.partition, Some(id));
+        }
+    }
+    places
+}
+
+/// A producer was destroyed; the row goes with the last one of its name.
+pub async fn leave(ops: &Ops, name: &str, producer: &str) -> Done<()> {
+    let last = {
+        let mut rows = ops.shared.producers.borrow_mut();
+        match rows.iter().position(|row| row.station == name && row.name == producer) {
+            None => false,
+            Some(at) => {
+                let left = rows.get_mut(at).map_or(0, |row| {
+                    row.uses = row.uses.saturating_sub(1);
+                    row.uses
+                });
+                if left == 0 {
+                    rows.remove(at);
+                }
+                left == 0
+            }
+        }
+    };
+    if last { remove(ops, name, producer).await } else { Ok(()) }
+}
+
+async fn remove(ops: &Ops, name: &str, producer: &str) -> Done<()> {
+    match control::ask(ops, "producer_destructions", control::of_ours(ops, producer, name, 1), name).await {
+        Err(error) if error.kind != Kind::NoSuchStation => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Find a station with its schema. Where it was not heard all along, the broker tells it to whoever makes a producer: one is
+/// made for the question, and goes with it.
+pub async fn bound(ops: &Ops, name: &str) -> Done<Option<StationFacts>> {
+    let Some(found) = station::find(ops, name).await? else { return Ok(None) };
+    if ops.shared.schema_of(name).is_none() {
+        match schemas::read(ops, name).await {
+            // Who may only read goes by what he heard last.
+            Err(error) if error.kind != Kind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(Some(station::facts(ops, name, found.places, true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stores(answer: &str) -> Vec<String> {
+        let answer = serde_json::from_str(answer).unwrap();
+        partitions("a.b", &answer).into_iter().map(|place| place.address).collect()
+    }
+
+    #[test]
+    fn partitions_are_those_of_the_list() {
+        assert_eq!(stores(r#"{"partitions_update":{"partitions_list":[1,3]}}"#), ["a#b$1.final", "a#b$3.final"]);
+        assert_eq!(stores(r#"{"partitions_update":{"partitions_list":null}}"#), ["a#b.final"]);
+        assert_eq!(stores("{}"), ["a#b.final"]);
+        assert_eq!(
+            stores(r#"{"partitions_update":{"partitions_list":[1,2]},"station_partitions_first_functions":{"2":9}}"#),
+            ["a#b$1.final", "a#b$2.functions.9"]
+        );
+    }
+}
