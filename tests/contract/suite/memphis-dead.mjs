@@ -3,7 +3,7 @@
 import { topic } from '../kit/rows.mjs';
 
 const row = topic('memphis dead letters', 6);
-const pages = { brokers: ['memphis'], controls: ['pages'] };
+const pages = { brokers: ['memphis'], controls: ['pages'], waits: true };
 /** The broker collects reports for some seconds before it works on them. */
 const REPORTED = 15_000;
 

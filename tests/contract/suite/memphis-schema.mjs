@@ -6,6 +6,7 @@ import { PERSON } from './schema.mjs';
 const row = topic('memphis schemas', 7);
 const memphis = { brokers: ['memphis'] };
 const pages = { ...memphis, controls: ['pages'] };
+const reports = { ...pages, waits: true };
 /** The broker collects reports for some seconds before it works on them. */
 const REPORTED = 15_000;
 
@@ -179,7 +180,7 @@ row('a change while the link is down is known when it is back, to producers and 
 
 // ---- reports --------------------------------------------------------------------------------------------------------
 
-row('what fails is reported for the dead letters: bytes, headers as texts, producer, and what is wrong', pages, async (t) => {
+row('what fails is reported for the dead letters: bytes, headers as texts, producer, and what is wrong', reports, async (t) => {
   const { connection, station } = await enforced(t);
   const producer = await connection.producer(station.name, { producerName: t.name('p') });
   const bytes = new Uint8Array([0, 1, 15, 16, 255]);
@@ -193,7 +194,7 @@ row('what fails is reported for the dead letters: bytes, headers as texts, produ
   t.equal((await station.info()).messages, 0, 'messages of the station');
 });
 
-row('the first message of a producer that does not know the schema yet is reported as well', pages, async (t) => {
+row('the first message of a producer that does not know the schema yet is reported as well', reports, async (t) => {
   const { station } = await enforced(t);
   const connection = await t.connect();
   await t.rejects(connection.produce(station.name, { id: 'x' }, { headers: { a: 'b' } }), 'schema_violation');
@@ -201,7 +202,7 @@ row('the first message of a producer that does not know the schema yet is report
   t.deepEqual([letter.text, letter.headers.a], ['{"id":"x"}', 'b'], 'letter');
 });
 
-row('with a dlsStation a copy goes there, also of a message without headers', pages, async (t) => {
+row('with a dlsStation a copy goes there, also of a message without headers', reports, async (t) => {
   const copies = t.name();
   const { connection, station } = await enforced(t, { dlsStation: copies });
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
@@ -210,7 +211,7 @@ row('with a dlsStation a copy goes there, also of a message without headers', pa
   t.deepEqual([copy.headers.station, copy.headers.type], [station.name, 'failed_schema'], 'where it came from');
 });
 
-row('sendSchemaFailedMsgToDls: false reports nothing', pages, async (t) => {
+row('sendSchemaFailedMsgToDls: false reports nothing', reports, async (t) => {
   const { connection, schema, station } = await enforced(t, { sendSchemaFailedMsgToDls: false });
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
   const other = await connection.station(t.name(), { schemaName: schema });
@@ -219,7 +220,7 @@ row('sendSchemaFailedMsgToDls: false reports nothing', pages, async (t) => {
   t.deepEqual(await t.control('deadRows', station.name), [], 'dead letters');
 });
 
-row('reports are switched off and on while a producer runs', pages, async (t) => {
+row('reports are switched off and on while a producer runs', reports, async (t) => {
   const { connection, station } = await enforced(t);
   const producer = await connection.producer(station.name);
   const switched = async (on, id) => {
@@ -236,7 +237,7 @@ row('reports are switched off and on while a producer runs', pages, async (t) =>
   t.deepEqual(letters.map(({ text }) => JSON.parse(text).id).sort(), ['on', 'on again'], 'reported');
 });
 
-row('alerts are sent when the broker asks for them, and not before', { ...memphis, controls: ['alerts'] }, async (t) => {
+row('alerts are sent when the broker asks for them, and not before', { ...reports, controls: ['pages', 'alerts'] }, async (t) => {
   const { connection, station } = await enforced(t);
   const producer = await connection.producer(station.name, { producerName: t.name('p') });
   const of = async () => (await t.control('alerts')).filter(({ msg }) => msg.includes(station.name));
