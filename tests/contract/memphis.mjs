@@ -12,7 +12,7 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * @property {Record<string, (...args: any[]) => unknown>} control for rows:
  * - pages: removeStation(name), switchDls(name, poison, schemaverse), activate(schema, version), removeSchema(name),
  *   useSchema(name, station), deadRows(station): [{ id, sequence, text, headers }], resend(station, ids)
- * - cut: cut() breaks every link
+ * - cut: cut(station) breaks the links of clients who listen for something of a station, or all
  * - alerts: switchNotifications(on), alerts(): what clients had the broker tell people
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
  */
@@ -34,7 +34,7 @@ export async function ownStandIn() {
       useSchema: (name, station) => broker.useSchema(name, station),
       deadRows: (name) => store.dead.filter(({ station }) => station === name).map(({ id, sequence, data, headers }) => ({ id, sequence, text: data.toString(), headers })),
       resend: (name, ids) => store.dead.filter(({ station, id }) => station === name && ids.includes(id)).forEach((letter) => broker.dead.resend(letter)),
-      cut: () => broker.cut(),
+      cut: (station) => broker.cut(station),
       switchNotifications: (on) => broker.switchNotifications(on),
       alerts: () => store.alerts,
     },

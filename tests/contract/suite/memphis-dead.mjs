@@ -110,36 +110,30 @@ row('what comes while nobody takes is kept for the next fetch, past a stop', pag
   await gone(t, station);
 });
 
-row('with autoAck delivered means done', pages, async (t) => {
-  const { connection, station } = await t.setup();
-  const consumer = await connection.consumer(station.name, { consumerName: 'c', consumerGroup: 'g' });
-  await station.produce('broken');
-  const [message] = await t.collect(consumer, 1, { ack: false });
-  await message.deadLetter('no use');
-  const [letter] = await t.until(async () => { const list = await t.control('deadRows', station.name); return list.length > 0 && list; }, REPORTED, 'a dead letter');
-  await consumer.destroy();
-  const auto = await connection.consumer(station.name, { consumerName: 'a', consumerGroup: 'g', autoAck: true, start: 'next' });
-  await t.control('resend', station.name, [letter.id]);
-  t.deepEqual(t.texts(await t.collect(auto, 1, { ack: false })), ['broken'], 'messages');
-  await gone(t, station);
-});
+/** Resolves when the link of a connection is lost. */
+async function lost(connection) {
+  for await (const { type } of connection.status()) if (type === 'disconnected') return;
+}
 
 row('it comes after a lost link, too', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
   const { connection, consumer, station, resend } = await died(t);
-  await t.control('cut');
-  await t.until(() => connection.isConnected(), 10_000, 'the link');
-  await station.produce('one more');
+  const down = lost(connection);
+  await t.control('cut', station.name);
+  await down;
+  await station.produce('one more', { msgId: 'm-2' });
   await t.collect(consumer, 1);
   await resend();
   t.deepEqual(t.texts(await t.collect(consumer, 1)), ['broken'], 'messages');
   await gone(t, station);
 });
 
-row('its ack waits for a lost link', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
-  const { consumer, station, resend } = await died(t);
+row('its ack waits for the link', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
+  const { connection, consumer, station, resend } = await died(t);
   await resend();
   const [message] = await t.collect(consumer, 1, { ack: false });
-  await t.control('cut');
+  const down = lost(connection);
+  await t.control('cut', station.name);
+  await down;
   await t.within(10_000, message.ack(), 'ack()');
   await gone(t, station);
 });

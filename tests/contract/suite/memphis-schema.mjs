@@ -94,6 +94,33 @@ row('protobuf: the broker\'s descriptor decides, and its first message', memphis
   t.deepEqual([[...message.data], message.decode()], [[8, 5], { id: '5' }], 'message');
 });
 
+row('two who make the same schema at once both succeed; the first version counts', memphis, async (t) => {
+  const [connection, other] = [await t.connect(), await t.connect()];
+  const name = t.name('schema');
+  await Promise.all([connection, other, connection, other].map((each) => each.createSchema(name, 'json', PERSON)));
+  await Promise.all(Array.from({ length: 6 }, (_, index) => (index % 2 ? connection : other).createSchema(name, 'json', JSON.stringify({ const: index }))));
+  const station = await connection.station(t.name(), { schemaName: name });
+  await station.produce({ id: 1 });
+  await t.rejects(station.produce('1'), 'schema_violation');
+});
+
+row('what the same connection changes counts when the call has resolved', memphis, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  const other = t.name('schema');
+  await connection.createSchema(other, 'json', NAMED);
+  const producer = await connection.producer(station.name);
+  for (let round = 0; round < 3; round += 1) {
+    await producer.produce({ id: 1 });
+    await connection.enforceSchema(other, station.name);
+    await t.rejects(producer.produce({ id: 1 }), 'schema_violation');
+    await connection.detachSchema(station.name);
+    await producer.produce('anything');
+    await connection.enforceSchema(schema, station.name);
+    await t.rejects(producer.produce('anything'), 'schema_violation');
+  }
+  t.equal((await station.info()).messages, 6, 'messages');
+});
+
 row('a second version is stored, and counts when the pages have activated it and it is enforced anew', pages, async (t) => {
   const { connection, schema, station } = await enforced(t);
   await station.produce({ id: 1 });
@@ -169,7 +196,7 @@ row('a change while the link is down is known when it is back, to producers and 
   const producer = await connection.producer(station.name);
   await producer.produce({ id: 'x' });
   const consumer = await connection.consumer(station.name, { consumerName: 'c' });
-  await t.control('cut');
+  await t.control('cut', station.name);
   await t.control('useSchema', schema, station.name);
   await heard(t, entries, schema);
   await t.rejects(producer.produce({ id: 'x' }), 'schema_violation');

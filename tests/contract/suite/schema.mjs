@@ -4,6 +4,8 @@ import { topic } from '../kit/rows.mjs';
 
 const row = topic('schema', 7);
 const needs = { needs: ['schemas'] };
+/** Where another version counts as soon as it is made. */
+const versions = { ...needs, brokers: ['memory', 'nats'] };
 
 export const PERSON = JSON.stringify({ type: 'object', properties: { id: { type: 'integer' }, name: { type: 'string' } }, required: ['id'] });
 const NAMED = JSON.stringify({ type: 'object', required: ['name'] });
@@ -47,7 +49,7 @@ row('a schema is made, and made again with the same text', needs, async (t) => {
   await (await t.connect()).createSchema(name, 'json', PERSON);
 });
 
-row('two who make the same schema at once both succeed', needs, async (t) => {
+row('two who make the same schema at once both succeed', versions, async (t) => {
   const [connection, other] = [await t.connect(), await t.connect()];
   const name = t.name('schema');
   await Promise.all([connection, other, connection, other].map((each) => each.createSchema(name, 'json', PERSON)));
@@ -133,7 +135,8 @@ row('schemaName: the station begins with it, and info() tells', needs, async (t)
   t.equal(info.options.schemaName, schema, 'info().options.schemaName');
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation', { station: station.name });
   t.deepEqual([...(await connection.station(station.name, { schemaName: schema })).differs], [], 'differs from the same');
-  t.deepEqual([...(await connection.station(station.name, { schemaName: '' })).differs], ['schemaName'], 'differs from none');
+  // Memphis does not tell how a station was made.
+  if (t.broker !== 'memphis') t.deepEqual([...(await connection.station(station.name, { schemaName: '' })).differs], ['schemaName'], 'differs from none');
   const bare = await connection.station(t.name());
   t.equal((await bare.info()).schema, undefined, 'info().schema without one');
 });
@@ -444,7 +447,7 @@ row('an enforce by somebody else reaches running producers and consumers, and st
   t.deepEqual(entries, [{ type: 'schema', station: station.name, schema }, { type: 'schema', station: station.name, schema: null }], 'status()');
 });
 
-row('a new version by somebody else reaches running producers and consumers', needs, async (t) => {
+row('a new version by somebody else reaches running producers and consumers', versions, async (t) => {
   const { connection, schema, station } = await enforced(t);
   const other = await t.connect();
   const producer = await connection.producer(station.name);
@@ -478,7 +481,7 @@ row('a schema of another type takes over while a producer runs', needs, async (t
   t.deepEqual(message.data, new Uint8Array([8, 1]), 'bytes');
 });
 
-row('what the same connection changes counts when the call has resolved', needs, async (t) => {
+row('what the same connection changes counts when the call has resolved', versions, async (t) => {
   const { connection, schema, station } = await enforced(t);
   const producer = await connection.producer(station.name);
   for (let round = 0; round < 3; round += 1) {

@@ -6,6 +6,7 @@ import { startNats } from '../../../scripts/lib/servers.mjs';
 import { Client } from './front.mjs';
 import { Control } from './control.mjs';
 import { DeadLetters } from './dead.mjs';
+import { internal } from './names.mjs';
 import { Store } from './store.mjs';
 
 const { WebSocketServer } = await tool('ws');
@@ -151,9 +152,13 @@ export class StandIn {
     }
   }
 
-  /** Every link breaks, as if the broker had been killed and started again: what is stored stays. */
-  cut() {
-    for (const client of [...this.clients]) client.cut();
+  /**
+   * Links break, as if the broker had been killed and started again: what is stored stays.
+   * @param {string} [station] only those of clients who listen for something of this station
+   */
+  cut(station) {
+    const concerns = (/** @type {Client} */ client) => [...client.subscriptions.values()].some(({ subject }) => subject.includes(`_${internal(station ?? '')}`));
+    for (const client of [...this.clients]) if (station === undefined || concerns(client)) client.cut();
   }
 
   async stop() {
