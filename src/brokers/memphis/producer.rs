@@ -93,7 +93,9 @@ pub async fn bound(ops: &Ops, name: &str) -> Done<Option<StationFacts>> {
             _ => {}
         }
     }
-    Ok(Some(station::facts(ops, name, found.places, true)))
+    let mut facts = station::facts(ops, name, found.places, true);
+    facts.schema = schemas::name_of(&ops.shared, name);
+    Ok(Some(facts))
 }
 
 #[cfg(test)]

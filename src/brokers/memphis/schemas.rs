@@ -98,6 +98,12 @@ pub fn known(shared: &Shared, name: &str) -> Option<Schema> {
     schemas.clone().find(|schema| schema.name == name).cloned()
 }
 
+/// The name of a station's schema, as it was told last; empty for none.
+pub fn name_of(shared: &Shared, station: &str) -> String {
+    let name = |known: &mut Known| known.schema.as_ref().map(|schema| schema.name.clone());
+    shared.station(station, name).unwrap_or_default()
+}
+
 /// Ask which schema an existing station has, and whether what fails it is to be reported. Only who makes a producer is told:
 /// one is made, and left, so that no row stays.
 pub async fn read(ops: &Ops, station: &str) -> Done<()> {

@@ -5,7 +5,7 @@
 
 use super::control::{self, refused};
 use super::ops::places;
-use super::{Ops, names};
+use super::{Ops, names, producer};
 use crate::base::error::{Error, Kind};
 use crate::base::time::Millis;
 use crate::base::value::Value;
@@ -163,9 +163,9 @@ pub async fn destroy(ops: &Ops, name: &str) -> Done<()> {
     Ok(())
 }
 
-/// What it holds. Which schema and which dead-letter options it has, the broker does not tell.
+/// What it holds, and its schema. Which dead-letter options it has, the broker does not tell.
 pub async fn report(ops: &Ops, name: &str) -> Done<StationReport> {
-    let facts = present(ops, name).await?;
+    let facts = producer::bound(ops, name).await?.ok_or_else(|| refused("Station  does not exist", name))?;
     let asked: Vec<_> =
         facts.places.iter().map(|place| ops.api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new())).collect();
     let mut infos = Vec::new();
