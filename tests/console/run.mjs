@@ -1,4 +1,4 @@
-// The console in Chromium, on the broker inside the page and on a real nats-server. Needs `make build`.
+// The console in Chromium, on the broker inside the page, on a real nats-server and on the stand-in of Memphis. Needs `make build`.
 // node tests/console/run.mjs [folder of the package]: the checkout's own pkg/, or an unpacked tarball's.
 
 import assert from 'node:assert/strict';
@@ -8,7 +8,9 @@ import { fileURLToPath } from 'node:url';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { open, site } from './page.mjs';
+import { StandIn } from '../stand-in/memphis/index.mjs';
 import * as memory from './memory.mjs';
+import * as memphisRows from './memphis.mjs';
 import * as nats from './nats.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -43,6 +45,7 @@ const published = await site({ '/': www, '/pkg': pkg });
 const bare = await site({ '/www': www });
 const broker = await startNats();
 const locked = await startNats({ extra: 'authorization { user: "ada", password: "loveless" }' });
+const [memphis, memphisToken] = [await StandIn.start(), await StandIn.start({ login: 'token' })];
 const { browser } = await openPage();
 
 /** The rows of one broker, one after another: those on NATS end and restart the server under their page. */
@@ -51,7 +54,7 @@ async function lane(rows) {
     await row(name.replaceAll('_', ' '), async () => {
       const opened = await open(browser);
       try {
-        await run({ ...opened, browser, server, published, bare, broker, locked });
+        await run({ ...opened, browser, server, published, bare, broker, locked, memphis, memphisToken });
       } finally {
         await opened.close();
       }
@@ -61,9 +64,10 @@ async function lane(rows) {
 
 try {
   await row('the package was built', async () => assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), 'run make build first'));
-  await Promise.all([lane(memory), lane(nats)]);
+  await Promise.all([lane(memory), lane(nats), lane(memphisRows)]);
+  assert.deepEqual([...memphis.crashes, ...memphisToken.crashes], [], 'a real Memphis broker would have died');
 } finally {
-  await Promise.all([browser.close(), server.close(), published.close(), bare.close(), broker.stop(), locked.stop()]);
+  await Promise.all([browser.close(), server.close(), published.close(), bare.close(), broker.stop(), locked.stop(), memphis.stop(), memphisToken.stop()]);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
