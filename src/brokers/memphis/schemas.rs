@@ -9,6 +9,7 @@ use super::shared::{About, Known, Shared};
 use super::{Ops, control, names};
 use crate::base::bytes::find;
 use crate::base::error::{Error, Kind, ServerCode};
+use crate::base::time::Millis;
 use crate::base::value::{JsonReader, Value};
 use crate::brokers::dead::Death;
 use crate::brokers::nats::api::Body;
@@ -16,6 +17,8 @@ use crate::brokers::terms::{Done, SCHEMA_TYPES, Schema, no_schema};
 use crate::link::session::News;
 use crate::policy::redelivery::Cause;
 
+/// How often a schema is made that others make in the same moment.
+const TRIES: u64 = 10;
 /// What is wrong with a message, in the words in which the broker's pages show it.
 const FAILED: &str = "Schema validation has failed: ";
 
@@ -123,23 +126,33 @@ pub async fn create(ops: &Ops, schema: &Schema) -> Done<u64> {
         return Err(Error::new(Kind::SchemaViolation, format!("the schema {} has no message", schema.name))
             .hint("Define the message that is meant; the first one counts."));
     }
-    let body = Body::default()
-        .text("name", &schema.name)
-        .text("type", &schema.kind)
-        .text("created_by_username", &ops.shared.user.borrow())
-        .text("schema_content", &schema.definition)
-        .text("message_struct_name", "");
-    match control::ask(ops, "schema_creations", body, "").await {
-        Ok(_) => Ok(1),
-        Err(error) if says(&error, "with the same schema content") => Ok(1),
-        Err(mut error) if says(&error, "is invalid") => {
-            error.kind = Kind::SchemaViolation;
-            Err(error.hint("The broker compiles schemas itself, and takes less than the engines here: one text, without a descriptor set."))
+    let body = || {
+        Body::default()
+            .text("name", &schema.name)
+            .text("type", &schema.kind)
+            .text("created_by_username", &ops.shared.user.borrow())
+            .text("schema_content", &schema.definition)
+            .text("message_struct_name", "")
+    };
+    let mut tries = 1;
+    loop {
+        match control::ask(ops, "schema_creations", body(), "").await {
+            Ok(_) => return Ok(1),
+            Err(error) if says(&error, "with the same schema content") => return Ok(1),
+            // Somebody made it in the same moment: then this is a version of it, or the same.
+            Err(error) if tries < TRIES && says(&error, "already exists") => {
+                ops.api.exchange().pause(Millis(tries.saturating_mul(20))).await;
+                tries = tries.saturating_add(1);
+            }
+            Err(mut error) if says(&error, "is invalid") => {
+                error.kind = Kind::SchemaViolation;
+                return Err(error.hint("The broker compiles schemas itself, and takes less than the engines here: one text, without a descriptor set."));
+            }
+            Err(error) if says(&error, "already exist with type") => {
+                return Err(error.hint("A schema keeps its type through all versions; choose another name."));
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) if says(&error, "already exist with type") => {
-            Err(error.hint("A schema keeps its type through all versions; choose another name."))
-        }
-        Err(error) => Err(error),
     }
 }
 
