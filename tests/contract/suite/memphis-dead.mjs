@@ -137,3 +137,81 @@ row('its ack waits for the link', { ...pages, controls: ['pages', 'cut'] }, asyn
   await t.within(10_000, message.ack(), 'ack()');
   await gone(t, station);
 });
+
+// ---- how messages die -----------------------------------------------------------------------------------------------
+
+const listed = (t, station, count) => t.until(async () => {
+  const list = await t.control('deadRows', station.name);
+  return list.length >= count && list.toSorted((a, b) => a.text.localeCompare(b.text));
+}, REPORTED, `${count} dead letters`);
+
+row('deadLetter: the pages list it, its group never sees it again, others do', { ...pages, needs: ['groups'] }, async (t) => {
+  const { connection, station } = await t.setup({ partitionsNumber: 2 });
+  const consumer = await connection.consumer(station.name, { consumerName: 'c', consumerGroup: 'g.one', maxAckTimeMs: 1000 });
+  const receipts = await t.fill(station, 4, undefined, { headers: { trace: '1' } });
+  for (const message of await t.collect(consumer, 4, { ack: false })) await (message.text() === 'm1' ? message.deadLetter('cannot be "read"\nat all') : message.ack());
+  const [letter, ...more] = await listed(t, station, 1);
+  t.deepEqual([letter.text, letter.sequence, letter.headers.trace, more], ['m1', receipts[1].sequence, '1', []], 'letter');
+  await t.nothing(consumer, 1500);
+  t.equal((await t.collect(await connection.consumer(station.name, { consumerName: 'other' }), 4)).length, 4, 'messages of another group');
+});
+
+row('what was delivered too often dies, by nack and by the ack time', pages, async (t) => {
+  const { connection, station } = await t.setup();
+  const consumer = await connection.consumer(station.name, { consumerName: 'c', maxMsgDeliveries: 2, maxAckTimeMs: 1000 });
+  await t.fill(station, 2);
+  for (let round = 1; round <= 2; round += 1) {
+    const got = await t.collect(consumer, 2, { ack: false });
+    t.deepEqual(got.map((message) => message.deliveries), [round, round], 'deliveries');
+    await got.find((message) => message.text() === 'm0').nack();
+    if (round === 1) t.ok(got.some((message) => message.text() === 'm1'), 'the other one');
+  }
+  // The broker looks when somebody pulls.
+  await t.nothing(consumer, 1500);
+  await t.nothing(consumer, 500);
+  t.deepEqual((await listed(t, station, 2)).map(({ text }) => text), ['m0', 'm1'], 'letters');
+  t.equal((await station.info()).messages, 2, 'messages of the station');
+});
+
+row('sendPoisonMsgToDls: false: gone', pages, async (t) => {
+  const { connection, station } = await t.setup({ sendPoisonMsgToDls: false });
+  const kept = await connection.station(t.name());
+  for (const one of [station, kept]) {
+    await one.produce('x');
+    const [message] = await t.collect(await one.consumer({ consumerName: 'c' }), 1, { ack: false });
+    await message.deadLetter('no');
+  }
+  await listed(t, kept, 1);
+  t.deepEqual(await t.control('deadRows', station.name), [], 'letters');
+});
+
+row('dlsStation: made along, and gets one copy with the headers, and where it came from', pages, async (t) => {
+  const dlsStation = `${t.name('dls')}.copies`;
+  const { connection, station } = await t.setup({ dlsStation, partitionsNumber: 2 }, {});
+  const other = await connection.station(dlsStation);
+  t.deepEqual([other.existed, [...other.partitions]], [true, [1]], 'the station for copies');
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  await station.produce('x', { headers: { kind: 'k' } });
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await message.deadLetter('no');
+  const reader = await other.consumer({ consumerName: 'r' });
+  const [copy] = await t.collect(reader, 1, { ms: REPORTED });
+  t.deepEqual([copy.text(), { ...copy.headers }], ['x', { kind: 'k', station: station.name, type: 'unacked' }], 'copy');
+  await t.nothing(reader, 500);
+});
+
+row('closing waits for what is dying', pages, async (t) => {
+  const { station } = await t.setup();
+  await t.fill(station, 5);
+  const connection = await t.connect();
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  for (const message of await t.collect(consumer, 5, { ack: false })) void message.deadLetter('no');
+  await connection.close();
+  t.deepEqual((await listed(t, station, 5)).map(({ text }) => text), ['m0', 'm1', 'm2', 'm3', 'm4'], 'letters');
+});
+
+row('deadLetters() says why it cannot', { brokers: ['memphis'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  t.ok(connection.capabilities.why('dead_letters')?.length > 0, 'why');
+  await t.rejects((async () => { for await (const letter of station.deadLetters()) t.fail(t.show(letter)); })(), 'not_supported');
+});
