@@ -8,12 +8,13 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * @property {string} url where clients connect
  * @property {string} [id] part of every name of the run
  * @property {Record<string, unknown>} login connect options that log in
- * @property {string[]} controls kinds of control there are: `pages` (management pages), `cut` (links break), `alerts` (people are told)
+ * @property {string[]} controls kinds of control there are: `pages` (management pages), `cut` (links break), `inside` (what only a stand-in lets one do)
  * @property {Record<string, (...args: any[]) => unknown>} control for rows:
  * - pages: removeStation(name), switchDls(name, poison, schemaverse), activate(schema, version), removeSchema(name),
  *   useSchema(name, station), deadRows(station): [{ id, sequence, text, headers }], resend(station, ids)
  * - cut: cut(station) breaks the links of clients who listen for something of a station, or all
- * - alerts: switchNotifications(on), alerts(): what clients had the broker tell people
+ * - inside: switchNotifications(on), alerts(): what clients had the broker tell people, putSchema(name, type, content, descriptor) unseen,
+ *   say(subject, body, head) as the broker's handlers do
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
  */
 
@@ -25,7 +26,7 @@ export async function ownStandIn() {
   return {
     url: broker.url,
     login: { username: 'root', password: 'memphis' },
-    controls: ['pages', 'cut', 'alerts'],
+    controls: ['pages', 'cut', 'inside'],
     control: {
       removeStation: (name) => broker.removeStation(name),
       switchDls: (name, poison, schemaverse) => broker.switchDls(name, poison, schemaverse),
@@ -37,6 +38,8 @@ export async function ownStandIn() {
       cut: (station) => broker.cut(station),
       switchNotifications: (on) => broker.switchNotifications(on),
       alerts: () => store.alerts,
+      putSchema: (...schema) => broker.putSchema(...schema),
+      say: (...message) => broker.say(...message),
     },
     close: async () => {
       await broker.stop();

@@ -6,7 +6,7 @@ const registered = [];
  * Rows of one topic. `section` is where semantics.md makes the promise, so that a failing row can say whom it contradicts.
  *
  * Options of a row: `needs` are capabilities, all of which the broker must offer; `without` is the opposite; `brokers` limits
- * a row to brokers whose wire or server it is about; `controls` are kinds of power over the broker (`pages`, `cut`, `alerts`), all of which the
+ * a row to brokers whose wire or server it is about; `controls` are kinds of power over the broker (`pages`, `cut`, `inside`), all of which the
  * run must have; `waits` marks a row that waits for time to pass; `limitMs` is its deadline.
  */
 export function topic(name, section) {

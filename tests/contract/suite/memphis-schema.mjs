@@ -264,7 +264,7 @@ row('reports are switched off and on while a producer runs', reports, async (t) 
   t.deepEqual(letters.map(({ text }) => JSON.parse(text).id).sort(), ['on', 'on again'], 'reported');
 });
 
-row('alerts are sent when the broker asks for them, and not before', { ...reports, controls: ['pages', 'alerts'] }, async (t) => {
+row('alerts are sent when the broker asks for them, and not before', { ...reports, controls: ['pages', 'inside'] }, async (t) => {
   const { connection, station } = await enforced(t);
   const producer = await connection.producer(station.name, { producerName: t.name('p') });
   const of = async () => (await t.control('alerts')).filter(({ msg }) => msg.includes(station.name));
@@ -281,4 +281,55 @@ row('alerts are sent when the broker asks for them, and not before', { ...report
   await t.rejects(producer.produce({ id: 'z' }), 'schema_violation');
   await rows(t, station, 3);
   t.equal((await of()).length, 1, 'alerts');
+});
+
+// ---- what others may have made --------------------------------------------------------------------------------------
+
+const inside = { ...memphis, controls: ['inside'] };
+
+for (const [what, type, content, descriptor] of [
+  ['a reference to another document', 'json', '{"$ref":"https://example.com/other.json"}'],
+  ['text that is no schema', 'avro', 'nothing of the kind'],
+  ['a descriptor that is none', 'protobuf', 'syntax = "proto3"; message A {}', 'AAAA'],
+  ['a type that nobody knows', 'xml', '<a/>'],
+  ['a descriptor without the message', 'protobuf', 'syntax = "proto3"; message A {}', 'CgcKBWEucGIy'],
+]) {
+  row(`a schema that does not compile here: nothing is stored unchecked, and messages are handed over: ${what}`, inside, async (t) => {
+    const connection = await t.connect();
+    const station = await connection.station(t.name());
+    await station.produce({ id: 1 });
+    const schema = t.name('schema');
+    await t.control('putSchema', schema, type, content, descriptor);
+    await connection.enforceSchema(schema, station.name);
+    await t.rejects(station.produce({ id: 2 }), 'schema_violation', { station: station.name, maybeDelivered: false, says: schema });
+    await t.rejects((await t.connect()).produce(station.name, { id: 3 }), 'schema_violation', { station: station.name });
+    const [message] = await t.collect(await (await t.connect()).consumer(station.name, { consumerName: 'c' }), 1);
+    t.equal(message.text(), '{"id":1}', 'text');
+    let thrown;
+    try { message.decode(); } catch (error) { thrown = error; }
+    t.checkError(thrown, 'schema_violation');
+    await connection.detachSchema(station.name);
+    await station.produce({ id: 4 });
+  });
+}
+
+row('updates that cannot be read change nothing', inside, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await station.produce({ id: 1 });
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  const entries = told(connection);
+  const nothing = ['', 'x', '{', '[]', 'null', '7', '{}', '{"UpdateType":1}', '{"UpdateType":"2","init":7}', `${'['.repeat(20_000)}${']'.repeat(20_000)}`, '\u0000\u0001'];
+  for (const body of nothing) {
+    await t.control('say', `$memphis_schema_updates_${station.name}`, body);
+    await t.control('say', '$memphis_sdk_clients_updates', body);
+    await t.control('say', `$memphis_dls_${station.name}.c`, body);
+    await t.control('say', `$memphis_dls_${station.name}.c`, body, 'NATS/1.0\r\n$memphis_pm_id: x\r\n\r\n');
+  }
+  await t.control('say', '$memphis_sdk_clients_updates', JSON.stringify({ station_name: station.name, type: 'nobody knows', update: {} }));
+  await t.control('say', '$memphis_sdk_clients_updates', JSON.stringify({ station_name: t.name(), type: 'remove_station', update: null }));
+  await connection.ping();
+  await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
+  await station.produce({ id: 2 });
+  t.deepEqual(t.texts(await t.collect(consumer, 2)), ['{"id":1}', '{"id":2}'], 'messages');
+  t.deepEqual(entries, [], `entries of status() about ${schema}`);
 });

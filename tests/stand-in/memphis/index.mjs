@@ -128,6 +128,16 @@ export class StandIn {
     this.#publish('$memphis_sdk_clients_updates', undefined, Buffer.from(JSON.stringify({ station_name: '', type: 'send_notification', update: on })));
   }
 
+  /** A schema that is there without anybody having looked at it. @param {string} name @param {string} type @param {string} content @param {string} [descriptor] */
+  putSchema(name, type, content, descriptor = '') {
+    this.store.schemas.set(name, { name, type, active: 1, versions: [{ number: 1, content, descriptor, message: descriptor === '' ? '' : 'A' }] });
+  }
+
+  /** Something on a subject that the broker's handlers publish to. @param {string} subject @param {string} body @param {string} [head] a header block */
+  say(subject, body, head) {
+    this.#publish(subject, head === undefined ? undefined : Buffer.from(head), Buffer.from(body));
+  }
+
   /** Another version of a schema becomes the active one; nobody is told (6.1). @param {string} name @param {number} version */
   activate(name, version) {
     const schema = this.store.schemas.get(name);
