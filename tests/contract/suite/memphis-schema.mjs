@@ -301,13 +301,15 @@ for (const [what, type, content, descriptor] of [
     const schema = t.name('schema');
     await t.control('putSchema', schema, type, content, descriptor);
     await connection.enforceSchema(schema, station.name);
-    await t.rejects(station.produce({ id: 2 }), 'schema_violation', { station: station.name, maybeDelivered: false, says: schema });
-    await t.rejects((await t.connect()).produce(station.name, { id: 3 }), 'schema_violation', { station: station.name });
+    // An engine may come with a later version of the package.
+    const retryable = type === 'xml';
+    await t.rejects(station.produce({ id: 2 }), 'schema_violation', { station: station.name, maybeDelivered: false, says: schema, retryable });
+    await t.rejects((await t.connect()).produce(station.name, { id: 3 }), 'schema_violation', { station: station.name, retryable });
     const [message] = await t.collect(await (await t.connect()).consumer(station.name, { consumerName: 'c' }), 1);
     t.equal(message.text(), '{"id":1}', 'text');
     let thrown;
     try { message.decode(); } catch (error) { thrown = error; }
-    t.checkError(thrown, 'schema_violation');
+    t.checkError(thrown, 'schema_violation', { retryable });
     await connection.detachSchema(station.name);
     await station.produce({ id: 4 });
   });
