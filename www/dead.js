@@ -39,8 +39,10 @@ async function lookAtCopies() {
   $('#dead-note').textContent = count === 0 ? `${name} holds no copies.` : `${int(count)} ${count === 1 ? 'copy' : 'copies'} in ${name}`;
 }
 
+const sentence = (text = '') => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+
 /** Memphis says in two headers where a copy comes from and which way it died. */
-const WAYS = { unacked: 'not acknowledged, or given up', failed_schema: 'schema' };
+const WAYS = { unacked: 'not acked', failed_schema: 'schema' };
 const died = ({ headers }) => ({ cause: [WAYS[headers.type] ?? headers.type, headers.station].filter(Boolean).join(', from ') });
 
 /** What a row of either kind shows: a dead letter, or a copy of one with what its headers tell. */
@@ -91,7 +93,7 @@ export function setUpDead(openMessage) {
     const { capabilities } = get('connection') ?? {};
     const lists = capabilities?.has('dead_letters') !== false;
     $('#copies-form').hidden = lists;
-    $('#copies-why').textContent = lists ? '' : `${capabilities.why('dead_letters')} What its pages send again arrives on the board; a station made with “Copies of dead letters to” has the copies.`;
+    $('#copies-why').textContent = lists ? '' : `${sentence(capabilities.why('dead_letters'))} What its pages send again arrives on the board; a station made with “Copies of dead letters to” has the copies.`;
     const { dlsStation } = get('stationOptions');
     if (dlsStation) $('#copies-form').elements.dlsStation.value = dlsStation;
     $('#dead-note').textContent = 'Not looked yet.';

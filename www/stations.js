@@ -48,7 +48,7 @@ function showLacks({ capabilities }) {
   const lacks = FEATURES.map(([feature, label]) => [label, capabilities.why(feature)]).filter(([, why]) => why !== undefined);
   $('#lacks').hidden = lacks.length === 0;
   $('#lacks summary').textContent = `Not on this broker (${lacks.length})`;
-  $('#lacks dl').replaceChildren(...lacks.flatMap(([label, why]) => [el('dt', {}, label), el('dd', {}, why)]));
+  $('#lacks dl').replaceChildren(...lacks.flatMap(([label, why]) => [el('dt', {}, label), el('dd', {}, `${why.slice(0, 1).toUpperCase()}${why.slice(1)}`)]));
 }
 
 async function choose(name) {

@@ -116,7 +116,7 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
     document.querySelector('#copies-look').click();
     return false;
   }, undefined, { polling: 300 });
-  await shows(page, '#dead-rows .cause', /not acknowledged, or given up, from console-dead/);
+  await shows(page, '#dead-rows .cause', /not acked, from console-dead/);
   await page.locator('#dead-rows .entry').first().click();
   await shows(page, '.headers', /train\s*IC 604/);
 
