@@ -14,7 +14,7 @@ import { tool } from '../../scripts/lib/tools.mjs';
  *   useSchema(name, station), deadRows(station): [{ id, sequence, text, headers }], resend(station, ids)
  * - cut: cut(station) breaks the links of clients who listen for something of a station, or all
  * - inside: switchNotifications(on), alerts(): what clients had the broker tell people, putSchema(name, type, content, descriptor) unseen,
- *   say(subject, body, head) as the broker's handlers do
+ *   say(subject, body, head) as the broker's handlers do, answerNext(subject, part, answers): the next request with that part gets these answers
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
  */
 
@@ -40,6 +40,7 @@ export async function ownStandIn() {
       alerts: () => store.alerts,
       putSchema: (...schema) => broker.putSchema(...schema),
       say: (...message) => broker.say(...message),
+      answerNext: (...strange) => broker.answerNext(...strange),
     },
     close: async () => {
       await broker.stop();

@@ -335,3 +335,44 @@ row('updates that cannot be read change nothing', inside, async (t) => {
   t.deepEqual(t.texts(await t.collect(consumer, 2)), ['{"id":1}', '{"id":2}'], 'messages');
   t.deepEqual(entries, [], `entries of status() about ${schema}`);
 });
+
+// ---- answers that are none ------------------------------------------------------------------------------------------
+
+for (const [what, text] of [['a text', 'something is wrong'], ['half of JSON', '{"error":'], ['a list', '[1]'], ['an object with an error', '{"error":"no"}']]) {
+  row(`what the broker answers instead of success is told with its text: ${what}`, inside, async (t) => {
+    const { connection, schema, station } = await enforced(t);
+    const said = text.includes('"no"') ? 'no' : text;
+    for (const [subject, part, call] of [
+      ['$memphis_schema_creations', `${schema}-2`, () => connection.createSchema(`${schema}-2`, 'json', PERSON)],
+      ['$memphis_schema_attachments', station.name, () => connection.enforceSchema(schema, station.name)],
+      ['$memphis_schema_detachments', station.name, () => connection.detachSchema(station.name)],
+    ]) {
+      await t.control('answerNext', subject, part, [text]);
+      t.equal((await t.rejects(call(), 'rejected', { for: subject })).serverCode, said, `serverCode of ${subject}`);
+    }
+    await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
+    await connection.createSchema(`${schema}-2`, 'json', PERSON);
+  });
+}
+
+row('only the first answer counts', inside, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await t.control('answerNext', '$memphis_schema_attachments', station.name, ['', 'too late']);
+  await connection.enforceSchema(schema, station.name);
+  await t.control('answerNext', '$memphis_schema_attachments', station.name, ['refused', '']);
+  await t.rejects(connection.enforceSchema(schema, station.name), 'rejected');
+  await connection.ping();
+});
+
+row('answers that never come: timeout, and nothing hangs', { ...inside, waits: true, limitMs: 40_000 }, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await t.control('answerNext', '$memphis_schema_creations', `${schema}-2`, []);
+  await t.control('answerNext', '$memphis_schema_attachments', station.name, []);
+  await t.control('answerNext', '$memphis_schema_detachments', station.name, []);
+  await t.within(30_000, Promise.all([
+    t.rejects(connection.createSchema(`${schema}-2`, 'json', PERSON), 'timeout'),
+    t.rejects(connection.enforceSchema(schema, station.name), 'timeout', { station: station.name }),
+    t.rejects(connection.detachSchema(station.name), 'timeout', { station: station.name }),
+  ]), 'all three');
+  await station.produce({ id: 1 });
+});

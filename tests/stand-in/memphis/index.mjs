@@ -18,12 +18,15 @@ const { jetstreamManager } = await tool('@nats-io/jetstream');
  * @property {'password' | 'token' | 'open'} [login] user and password, connection token, or a broker in token mode without one ("password")
  * @property {string} [token] the connection token ("memphis")
  * @property {number} [maxPayload] bytes (8 MiB)
+ *
+ * @typedef {{ subject: string, part: string, answers: string[] }} Strange
  */
 
 export class StandIn {
   /** @type {Set<Client>} */ clients = new Set();
   store = new Store();
   /** What would have ended the real broker. @type {string[]} */ crashes = [];
+  /** @type {Strange[]} */ #strange = [];
   #options;
   /** @type {any} */ #nats;
   /** @type {any} */ #own;
@@ -79,6 +82,8 @@ export class StandIn {
 
   /** A request, or a report. @param {string} subject @param {string} body @param {(answers: string[]) => void} answer */
   asked(subject, body, answer) {
+    const strange = this.#strange.findIndex((one) => one.subject === subject && body.includes(one.part));
+    if (strange >= 0) return void answer(/** @type {Strange} */ (this.#strange.splice(strange, 1)[0]).answers);
     const handler = this.control.subjects[subject];
     if (handler) return void handler(body).then(answer);
     // What cannot be read is dropped without a word.
@@ -131,6 +136,14 @@ export class StandIn {
   /** A schema that is there without anybody having looked at it. @param {string} name @param {string} type @param {string} content @param {string} [descriptor] */
   putSchema(name, type, content, descriptor = '') {
     this.store.schemas.set(name, { name, type, active: 1, versions: [{ number: 1, content, descriptor, message: descriptor === '' ? '' : 'A' }] });
+  }
+
+  /**
+   * The next request on a subject that has this text in it gets these answers instead of its own, or none.
+   * @param {string} subject @param {string} part @param {string[]} answers
+   */
+  answerNext(subject, part, answers) {
+    this.#strange.push({ subject, part, answers });
   }
 
   /** Something on a subject that the broker's handlers publish to. @param {string} subject @param {string} body @param {string} [head] a header block */
