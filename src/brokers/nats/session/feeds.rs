@@ -15,6 +15,9 @@ use crate::base::time::{Now, Time, Wall, earliest};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Arrival, FeedId, Output, Session, Source, Span};
 
+/// An inbox that nobody listens to.
+const NOBODY: &[u8] = b"_INBOX.none";
+
 impl NatsSession {
     /// A message that came to a feed's subscription.
     #[inline(never)]
@@ -147,6 +150,13 @@ impl NatsSession {
         if self.phase == Phase::Up {
             let old = sid(id, feed.epoch);
             wire::push_unsub(out.main(), old);
+            if self.silent {
+                // Such a server (2.10.7) forgets pulls without a subscription only when it is asked about the group. Until
+                // then a message that is given back is taken for such a pull, and lost for as long as its ack time.
+                let subject =
+                    [self.prefix.as_bytes(), b".CONSUMER.INFO.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
+                wire::push_pub(out.main(), &subject, &[NOBODY], b"", 0);
+            }
             // What is on its way still comes; the answer to this comes behind it.
             feed.pulls.given_up();
             self.ears.ping(out, Ping::Settled(old));
