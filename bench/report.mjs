@@ -9,7 +9,7 @@ export const runtimeTitle = (runtime) => RUNTIMES[runtime];
 /** Cells of one runtime -> one line a row: medians, spreads, ratios and whether the targets are met. */
 export function summarize(cells, runtime, wanted) {
   return rows
-    .filter(({ id }) => wanted.length === 0 || wanted.includes(id))
+    .filter(({ id, behind }) => !behind && (wanted.length === 0 || wanted.includes(id)))
     .map((row) => {
       const of = (who) => spread(cells.filter((cell) => cell.row === row.id && cell.who === who && cell.rate !== undefined).map(({ rate }) => rate));
       const [ours, peer, raw] = ['ours', 'peer', 'raw'].map(of);
@@ -19,6 +19,18 @@ export function summarize(cells, runtime, wanted) {
       const known = Object.keys(target).length > 0 && Object.keys(target).every((versus) => ratios[versus] !== undefined);
       const met = Object.entries(target).every(([versus, least]) => ratios[versus] >= least);
       return { id: row.id, title: row.title, ours, peer, raw, ratios, target, ok: known ? met : undefined };
+    });
+}
+
+/** The same of the rows behind the stand-in of Memphis. */
+export function summarizeBehind(cells, wanted) {
+  return rows
+    .filter(({ id, behind }) => behind && (wanted.length === 0 || wanted.includes(id)))
+    .map((row) => {
+      const of = (who) => spread(cells.filter((cell) => cell.row === row.id && cell.who === who && cell.rate !== undefined).map(({ rate }) => rate));
+      const [memphis, nats] = ['memphis', 'nats'].map(of);
+      const ratio = memphis && nats && memphis.median / nats.median;
+      return { title: row.title, memphis, nats, ratio, least: row.target.nats, ok: ratio === undefined ? undefined : ratio >= row.target.nats };
     });
 }
 
@@ -42,8 +54,12 @@ const verdict = (ok) => (ok === undefined ? '-' : ok ? 'yes' : 'NO');
 
 const HEAD = ['row', 'ours msg/s', 'nats.js msg/s', 'raw msg/s', 'ours / nats.js', 'ours / raw', 'target', 'ok'];
 
-function lines(summary) {
-  return summary.map(({ title, ours, peer, raw, ratios, target, ok }) => [
+export const BEHIND_INTRO = "The package as a client of Memphis beside itself as a client of NATS, both behind the stand-in of `tests/stand-in/memphis`, which reads every message, so that the figures mean something only beside each other:";
+export const BEHIND_HEAD = ['row', 'memphis msg/s', 'nats msg/s', 'memphis / nats', 'target', 'ok'];
+export const behindLine = ({ title, memphis, nats, ratio, least, ok }) => [title, rate(memphis) + range(memphis), rate(nats) + range(nats), times(ratio), `${least}x`, verdict(ok)];
+
+function line({ title, ours, peer, raw, ratios, target, ok }) {
+  return [
     title,
     rate(ours) + range(ours),
     rate(peer) + range(peer),
@@ -52,20 +68,20 @@ function lines(summary) {
     times(ratios.raw),
     targetText(target),
     verdict(ok),
-  ]);
+  ];
 }
 
-export function asText(summary) {
-  const table = [HEAD, ...lines(summary)];
-  const widths = HEAD.map((_, column) => Math.max(...table.map((line) => line[column].length)));
+export function asText(summary, head = HEAD, of = line) {
+  const table = [head, ...summary.map(of)];
+  const widths = head.map((_, column) => Math.max(...table.map((line) => line[column].length)));
   return table
     .map((line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  '))
     .join('\n');
 }
 
-export function asMarkdown(summary) {
+export function asMarkdown(summary, head = HEAD, of = line) {
   const row = (cells) => `| ${cells.join(' | ')} |`;
-  return [row(HEAD), row(['---', ...HEAD.slice(1).map(() => '---:')]), ...lines(summary).map(row)].join('\n');
+  return [row(head), row(['---', ...head.slice(1).map(() => '---:')]), ...summary.map((one) => row(of(one)))].join('\n');
 }
 
 const mebibytes = (value) => `${(value / 1024 / 1024).toFixed(2)} MiB`;

@@ -2,7 +2,8 @@
 //
 // `peer` and `raw` are the least ratio ours/peer and ours/raw; a runtime named in `in` has its own figure. A row without a target is
 // printed for the comparison only. `part`: the row takes that part of the messages; `without`: who sits it out; `live`: nothing is
-// stored.
+// stored. `behind`: the package as a client of Memphis against itself as a client of NATS, both behind the stand-in of tests/, which
+// costs both the same; `nats` is the least ratio of the two.
 
 /** Bytes of one message. */
 export const PAYLOAD = 128;
@@ -101,6 +102,21 @@ export const rows = [
     run: (session, count) => session.requests(count, 100),
     target: { peer: 1 },
     without: ['raw'],
+  },
+  {
+    id: 'memphis-produce',
+    title: 'produce, 500 outstanding',
+    behind: true,
+    run: (session, count) => session.produceLanes(count, WINDOW),
+    target: { nats: 0.9 },
+  },
+  {
+    id: 'memphis-consume',
+    title: 'consume + ack',
+    behind: true,
+    group: 'explicit',
+    run: (session, count) => session.consume(count, true),
+    target: { nats: 0.9 },
   },
 ];
 

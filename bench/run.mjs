@@ -23,9 +23,10 @@ import { parseArgs } from 'node:util';
 
 import { chromiumVersion, startChromium } from '../scripts/lib/browser.mjs';
 import { startNats } from '../scripts/lib/servers.mjs';
+import { StandIn } from '../tests/stand-in/memphis/index.mjs';
 import { serve } from '../scripts/lib/static.mjs';
 import { modules, programs, root, tool } from '../scripts/lib/tools.mjs';
-import { asMarkdown, asText, memoryText, runtimeTitle, summarize } from './report.mjs';
+import { BEHIND_HEAD, BEHIND_INTRO, asMarkdown, asText, behindLine, memoryText, runtimeTitle, summarize, summarizeBehind } from './report.mjs';
 import { rows } from './rows.mjs';
 
 const here = join(root, 'bench');
@@ -73,6 +74,9 @@ if (!existsSync(join(packageDir, 'wasm/stationmaster_bg.wasm')) && (wants.memory
 const scratch = await mkdtemp(join(tmpdir(), 'stationmaster-bench-'));
 const peerFile = join(scratch, 'peer.js');
 const server = await startNats();
+// Of Memphis; in this process, which waits while the rows run.
+const standIn = rows.some(({ id, behind }) => behind && (plan.rows.length === 0 || plan.rows.includes(id))) ? await StandIn.start() : undefined;
+const behind = standIn && { url: standIn.url, server: standIn.server };
 let failures = 0;
 try {
   await bundlePeer();
@@ -88,6 +92,7 @@ try {
   console.log(`\n${loadLine()}`);
   if (options.write) await writeFile(join(here, 'RESULTS.md'), markdown(machine, parts));
 } finally {
+  await standIn?.stop();
   await server.stop();
   await rm(scratch, { recursive: true, force: true });
 }
@@ -135,6 +140,7 @@ async function inNode(task, onEntry) {
     runtime: 'node',
     label: 'n',
     url: server.url,
+    behind,
     modules: { ours: pathToFileURL(join(packageDir, 'index.inline.js')).href, peer: pathToFileURL(peerFile).href },
   };
   const child = spawn(programs.node, ['--expose-gc', ...options['node-flag'], join(here, 'node.mjs'), JSON.stringify(nodePlan)], {
@@ -155,7 +161,7 @@ async function inNode(task, onEntry) {
 }
 
 async function inChromium(runtime, task, onEntry) {
-  const pagePlan = { ...plan, task, runtime, label: runtime[0], url: server.url, modules: { ours: '/pkg/index.js', peer: '/peer.js' } };
+  const pagePlan = { ...plan, task, runtime, label: runtime[0], url: server.url, behind, modules: { ours: '/pkg/index.js', peer: '/peer.js' } };
   let done;
   const finished = new Promise((resolve) => {
     done = resolve;
@@ -216,7 +222,10 @@ async function peerVersion() {
 function tablePart(runtime, { cells }) {
   const summary = summarize(cells, runtime, plan.rows);
   console.log(`\n${asText(summary)}`);
-  return asMarkdown(summary);
+  const own = summarizeBehind(cells, plan.rows);
+  if (own.length === 0) return asMarkdown(summary);
+  console.log(`\n${asText(own, BEHIND_HEAD, behindLine)}`);
+  return [asMarkdown(summary), BEHIND_INTRO, asMarkdown(own, BEHIND_HEAD, behindLine)].join('\n\n');
 }
 
 function memoryPart({ memory }) {

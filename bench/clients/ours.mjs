@@ -6,11 +6,12 @@ import { lanes } from './lanes.mjs';
 
 export const name = 'ours';
 
-export async function open({ url, stream, modules, count = 0 }) {
+/** `login`: the broker and who logs in, where it is not a bare nats-server. */
+export async function open({ url, stream, modules, login = { broker: 'nats' }, count = 0 }) {
   const { connect } = await import(modules.ours);
   // The row that makes all calls at once is about the cost of a call, not about the limit on how many may wait.
   const link = await connect({
-    broker: 'nats',
+    ...login,
     url,
     name: 'bench',
     maxPendingMessages: Math.max(10_000, count),
@@ -47,7 +48,7 @@ export async function open({ url, stream, modules, count = 0 }) {
     // The wasm has been loaded by then, as in a page that has connected before.
     async firstMessage(times) {
       for (let i = 0; i < times; i += 1) {
-        const own = await connect({ broker: 'nats', url });
+        const own = await connect({ ...login, url });
         const [message] = await own.fetch(stream, { consumerName: GROUP, batchSize: 1 });
         await message.ack();
         await own.close();
@@ -88,7 +89,7 @@ export async function open({ url, stream, modules, count = 0 }) {
 
     async requests(total, width) {
       const channel = `${stream}.ask`;
-      const worker = await connect({ broker: 'nats', url, name: 'bench' });
+      const worker = await connect({ ...login, url, name: 'bench' });
       await worker.respond(channel, (request) => request.data, { concurrency: width });
       await lanes(total, width, async () => {
         const reply = await link.request(channel, payload);

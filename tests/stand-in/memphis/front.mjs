@@ -32,8 +32,8 @@ export class Client {
     this.#socket = socket;
     this.#broker = broker;
     this.#login = setTimeout(() => this.#refuse("'Authentication Timeout'", 1008, 'Authentication Timeout'), LOGIN_MS);
-    const inside = new Reader((command) => this.#fromServer(command), () => this.close(1011, 'Internal'));
-    const outside = new Reader((command) => this.#fromClient(command), (why) => this.#refuse(`'${why}'`, why.startsWith('Maximum') ? 1008 : 1002, why));
+    const inside = new Reader((command) => this.#fromServer(command, inside.plain), () => this.close(1011, 'Internal'));
+    const outside = new Reader((command) => this.#fromClient(command, outside.plain), (why) => this.#refuse(`'${why}'`, why.startsWith('Maximum') ? 1008 : 1002, why));
     this.#server = dial({ ...server, noDelay: true });
     this.#server.on('data', (chunk) => inside.feed(chunk));
     this.#server.on('close', () => this.close(1001, 'Server Shutdown'));
@@ -87,8 +87,8 @@ export class Client {
 
   // ---- from the client ------------------------------------------------------------------------------------------------
 
-  /** @param {import('./wire.mjs').Command} command */
-  #fromClient(command) {
+  /** @param {import('./wire.mjs').Command} command @param {boolean} plain */
+  #fromClient(command, plain) {
     const { verb, words, text, head, body, raw } = command;
     if (this.#phase === 'greeting' && verb !== 'CONNECT') return this.#refuse("'Authorization Violation'", 1008, 'Authentication Failure');
     switch (verb) {
@@ -96,7 +96,7 @@ export class Client {
       case 'PING': case 'PONG': return this.#send(`${verb}\r\n`);
       case 'SUB': return this.#subscribe(words);
       case 'UNSUB': return this.#unsubscribe(words);
-      case 'PUB': case 'HPUB': return this.#publish(verb, words, head, /** @type {Buffer} */ (body), raw);
+      case 'PUB': case 'HPUB': return this.#publish(verb, words, head, /** @type {Buffer} */ (body), raw, plain);
       default: return this.#refuse("'Unknown Protocol Operation'", 1002, 'Parse Error');
     }
   }
@@ -143,8 +143,8 @@ export class Client {
     this.#send(`UNSUB ${words.join(' ')}\r\n`);
   }
 
-  /** @param {string} verb @param {string[]} words @param {Buffer | undefined} head @param {Buffer} body @param {Buffer} raw */
-  #publish(verb, words, head, body, raw) {
+  /** @param {string} verb @param {string[]} words @param {Buffer | undefined} head @param {Buffer} body @param {Buffer} raw @param {boolean} plain */
+  #publish(verb, words, head, body, raw, plain) {
     const total = (head?.length ?? 0) + body.length;
     if (total > this.#broker.maxPayload) return this.#refuse("'Maximum Payload Violation'", 1009, 'Maximum Message Payload Exceeded');
     const [subject = ''] = words;
@@ -157,7 +157,7 @@ export class Client {
     }
     if (/^\$JS\.API\.(CONSUMER\.MSG\.NEXT|DIRECT\.GET)\./.test(subject) && reply) this.#pulls.add(reply);
     if (subject.startsWith(PULL)) this.#broker.dead.pulled(subject.slice(PULL.length));
-    const renamed = head && inward(head);
+    const renamed = head && !plain ? inward(head) : head;
     this.#send(renamed === head ? raw : message(verb, reply ? [subject, reply] : [subject], renamed, body));
   }
 
@@ -175,8 +175,8 @@ export class Client {
 
   // ---- from the server ------------------------------------------------------------------------------------------------
 
-  /** @param {import('./wire.mjs').Command} command */
-  #fromServer({ verb, words, text, head, body, raw }) {
+  /** @param {import('./wire.mjs').Command} command @param {boolean} plain */
+  #fromServer({ verb, words, text, head, body, raw }, plain) {
     switch (verb) {
       case 'INFO': return this.#greet(text);
       case 'MSG': {
@@ -187,7 +187,7 @@ export class Client {
         const [subject = ''] = words;
         const silent = this.#pulls.has(subject) && head?.subarray(0, 12).toString() === 'NATS/1.0 503';
         if (silent) return undefined;
-        const renamed = outward(/** @type {Buffer} */ (head));
+        const renamed = plain ? head : outward(/** @type {Buffer} */ (head));
         return this.#say(renamed === head ? raw : message('HMSG', words.slice(0, -2), renamed, /** @type {Buffer} */ (body)));
       }
       default: return this.#say(`${verb}${text ? ` ${text}` : ''}\r\n`);

@@ -1,6 +1,8 @@
 // NATS protocol text as commands, whatever the cut: what the stand-in reads from a client, and what it reads from the real server.
 
 const CRLF = Buffer.from('\r\n');
+/** In every header of a message id, in the broker's form and in the server's. */
+const ID_PART = Buffer.from('sg-');
 /** The longest control line the broker takes (memphis.md 1.8). */
 export const LINE_MAX = 4096;
 
@@ -18,6 +20,8 @@ export const LINE_MAX = 4096;
 export class Reader {
   #rest = Buffer.alloc(0);
   #failed = false;
+  /** Nothing in what is being read can have a message id: no header has to be looked at. */
+  plain = false;
 
   /** @param {(command: Command) => void} take @param {(why: string) => void} fail */
   constructor(take, fail) {
@@ -28,6 +32,7 @@ export class Reader {
   /** @param {Buffer} chunk */
   feed(chunk) {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    this.plain = !this.#rest.includes(ID_PART);
     while (!this.#failed) {
       const used = this.#one();
       if (used === 0) return;
@@ -107,7 +112,6 @@ export function block(entries) {
  * @param {Buffer} head
  */
 export function inward(head) {
-  if (head.indexOf('sg-') < 0) return head;
   const text = head.toString('latin1');
   const at = text.indexOf('msg-id');
   const counts = at > 0 && text.slice(at - 2, at) === '\r\n' && text[at + 6] === ':';
@@ -120,7 +124,7 @@ export function inward(head) {
 
 /** The other way. @param {Buffer} head */
 export function outward(head) {
-  if (head.indexOf('Nats-Msg-Id:') < 0) return head;
+  if (!head.includes('Nats-Msg-Id:')) return head;
   const text = head.toString('latin1');
   return Buffer.from(text.replace('\r\nNats-Msg-Id:', '\r\nmsg-id:').replace(/\r\nX-msg-id:|\r\nX-Nats-Msg-Id:/g, '\r\nNats-Msg-Id:'), 'latin1');
 }
