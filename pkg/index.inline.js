@@ -25,6 +25,7 @@ function bytes(text) {
 
 /** Decoded when they are used. */
 const parts = {
+  options: async () => bytes((await import('./wasm/inline-options.js')).default),
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
   making: async () => bytes((await import('./wasm/inline-making.js')).default),
   watching: async () => bytes((await import('./wasm/inline-watching.js')).default),

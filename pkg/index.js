@@ -11,6 +11,7 @@ async function load(source) {
 
 /** Loaded when they are used. Each written out, since bundlers look for this form. */
 const parts = {
+  options: () => new URL('./wasm/stationmaster-options.wasm', import.meta.url),
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
   making: () => new URL('./wasm/stationmaster-making.wasm', import.meta.url),
   watching: () => new URL('./wasm/stationmaster-watching.wasm', import.meta.url),

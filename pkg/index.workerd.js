@@ -1,6 +1,7 @@
 // The entry for Cloudflare Workers, which compile nothing at run time: there the import is a WebAssembly.Module.
 
 import module from './wasm/stationmaster_bg.wasm';
+import options from './wasm/stationmaster-options.wasm';
 import stations from './wasm/stationmaster-stations.wasm';
 import making from './wasm/stationmaster-making.wasm';
 import watching from './wasm/stationmaster-watching.wasm';
@@ -26,7 +27,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { stations: () => stations, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memphis: () => memphis, memory: () => memory };
+const parts = { options: () => options, stations: () => stations, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memphis: () => memphis, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

@@ -57,7 +57,19 @@ export function create(load, parts) {
     if (signal?.aborted) throw aborted();
     const loaded = await instance();
     if (signal?.aborted) throw aborted();
-    const connection = new Connection(loaded, options);
+    /** @type {Connection} */
+    let connection;
+    try {
+      connection = new Connection(loaded, options, false);
+    } catch (error) {
+      // Options that are not all of the usual kind are read in a part of their own; the signal does not wait for it.
+      if (error !== undefined) throw error;
+      await new Promise((resolve, reject) => {
+        signal?.addEventListener('abort', () => reject(aborted()), { once: true });
+        Promise.resolve(loaded.part('options')).then(resolve, reject);
+      });
+      connection = new Connection(loaded, options, true);
+    }
     await connection._connect(signal);
     return /** @type {any} */ (connection);
   }

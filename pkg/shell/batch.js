@@ -1,6 +1,7 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
 import { BatchError, BrokerError, plain } from './errors.js';
+import { isUnusual } from './options.js';
 
 /** @import { Producer } from './producer.js' */
 /** @import { Call } from './calls.js' */
@@ -33,8 +34,12 @@ const shared = {
 export async function produceBatch(producer, messages, options) {
   const connection = producer._connection;
   if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
-  connection._calls.checkBatch(options);
-  const { onProgress, compression: _, signal, ...rest } = options ?? {};
+  connection._check();
+  const { onProgress, compression, signal, ...rest } = options ?? {};
+  if (compression != null || 'msgId' in rest || (options !== undefined && typeof options !== 'object') || isUnusual(rest, connection._instance.usual[0])) {
+    await connection._part('options', connection._signal(signal));
+    if (connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw connection._failure();
+  }
   if (onProgress !== undefined && typeof onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');
   connection._signal(signal);
   const batch = new Batch(producer, messages, onProgress);
@@ -97,7 +102,7 @@ export class Batch {
     let failure;
     try {
       this.producer._connection._check();
-      const texts = calls.given(options, 0, false);
+      const texts = calls.given(options, 0);
       let end = texts;
       const schema = this.producer._schema;
       for (; at < this.messages.length && end - texts < AT_ONCE; at++) {

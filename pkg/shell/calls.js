@@ -1,8 +1,7 @@
 // The calls of produce: from a payload to the wasm, and from a row of the table to the promise.
 
 import { BrokerError, because } from './errors.js';
-import { Scratch } from './payload.js';
-import { isSlow } from './options.js';
+import { Scratch, copied } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { Batch } from './batch.js' */
@@ -65,11 +64,18 @@ export class Calls {
     let call;
     try {
       this.#connection._check();
+      if (options != null) {
+        const reading = this.#connection._checked(options, true, 'checkProduce', mixed);
+        if (reading) {
+          const kept = copied(this.#connection.broker, message);
+          return reading.then(() => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
+        }
+      }
       const scratch = this.scratch;
       const schema = producer._schema;
       const length = scratch.payload(schema === undefined ? message : schema.fit(message));
-      if (options !== undefined) {
-        const texts = this.given(options, length, mixed) - length;
+      if (options != null) {
+        const texts = this.given(options, length) - length;
         signal = this.#connection._signal(options.signal);
         msgId = options.msgId;
         call = this.#connection._engine.produce(producer._id, length, texts, this.flags, this.partition, this.wait, this.limit);
@@ -91,7 +97,7 @@ export class Calls {
     /** @type {Call} */
     const entry = { index: call, resolve: resolveIt, reject: rejectIt, producer, msgId, others: undefined, signal, abort: undefined, times: undefined };
     this.#calls[call] = this.#last = entry;
-    if (options !== undefined) entry.times = this.timed();
+    if (options != null) entry.times = this.timed();
     if (producer._schema !== undefined) producer._schema.sent(call, message);
     if (signal) {
       entry.abort = () => this.#connection._do((engine) => engine.abortCall(call));
@@ -104,11 +110,9 @@ export class Calls {
    * Options for the wasm: texts into the scratch after `offset` bytes, whose new number comes back, numbers into the fields here.
    * @param {any} options
    * @param {number} offset
-   * @param {boolean} mixed
    */
-  given(options, offset, mixed) {
-    const unusual = this.#checkOptions(options, mixed);
-    const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
+  given(options, offset) {
+    const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks, expirationMs, delayMs, filterValue } = options;
     // null counts as not given, as it does in Rust, where options were checked.
     let end = offset;
     if (msgId != null) end = this.scratch.tagged(1, msgId, end);
@@ -117,7 +121,12 @@ export class Calls {
       for (const name of Object.keys(headers)) end = this.scratch.tagged(4, headers[name], this.scratch.tagged(3, name, end));
     }
     this.times = undefined;
-    if (unusual) end = this.#unusual(options, end);
+    if (expirationMs != null || delayMs != null) {
+      end = this.#later(expirationMs, delayMs, end);
+      // What that comes to is known once the wasm has read them.
+      this.times = {};
+    }
+    if (filterValue != null) end = this.scratch.tagged(7, filterValue, end);
     this.flags = waitForAck === false ? 1 : 0;
     if (partitionNumber != null) this.flags |= ((this.partition = partitionNumber), 2);
     if (ackWaitMs != null) this.flags |= ((this.wait = ackWaitMs), 4);
@@ -144,27 +153,14 @@ export class Calls {
   }
 
   /**
-   * Options that the fast path does not take, or of other types than it expects: Rust makes the error.
-   * @param {any} options
-   * @param {boolean} mixed
-   */
-  #checkOptions(options, mixed) {
-    const slow = isSlow(options, this.#connection._instance.fastNames);
-    if (slow && this.#connection._engine.checkProduce(options, false, mixed) < 0) throw this.#connection._failure();
-    return slow;
-  }
-
-  /**
-   * Options that travel as texts, and are rare.
-   * @param {any} options
+   * Numbers that travel as texts, and are rare.
+   * @param {unknown} expirationMs
+   * @param {unknown} delayMs
    * @param {number} end
    */
-  #unusual({ expirationMs, delayMs, filterValue }, end) {
+  #later(expirationMs, delayMs, end) {
     if (expirationMs != null) end = this.scratch.tagged(5, String(expirationMs), end);
     if (delayMs != null) end = this.scratch.tagged(6, String(delayMs), end);
-    if (filterValue != null) end = this.scratch.tagged(7, filterValue, end);
-    // What that comes to is known once the wasm has read them.
-    if (expirationMs != null || delayMs != null) this.times = {};
     return end;
   }
 
@@ -173,12 +169,6 @@ export class Calls {
     if (this.times === undefined) return undefined;
     const [expires, visible] = this.#connection._engine.lastTimes();
     return { ...(expires >= 0 && { expiresAt: new Date(expires) }), ...(visible >= 0 && { visibleAt: new Date(visible) }) };
-  }
-
-  /** @param {unknown} options */
-  checkBatch(options) {
-    this.#connection._check();
-    if (this.#connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw this.#connection._failure();
   }
 
   /** The call behind the promise that was given last; undefined if that one failed at once. */

@@ -7,11 +7,12 @@ import { internal } from './instance.js';
 import { later, look } from './later.js';
 import { Opening } from './opening.js';
 import { Producer } from './producer.js';
+import { isUnusual } from './options.js';
 import { SocketKeeper } from './socket.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
 import { read } from './table.js';
-import { snapshot } from './payload.js';
+import { copied, snapshot } from './payload.js';
 
 /** @import { Consuming } from './consuming.js' */
 /** @import { Instance } from './instance.js' */
@@ -56,17 +57,19 @@ export class Connection {
   /** @type {AbortController | undefined} */ #asking;
   #socket;
 
-  /** @param {Instance} instance @param {Api.ConnectOptions} options */
-  constructor(instance, options) {
+  /** @param {Instance} instance @param {Api.ConnectOptions} options @param {boolean} all also options that are not the usual ones; else those throw undefined */
+  constructor(instance, options, all) {
     this.broker = options.broker;
     /** Whose form header blocks have. */
     this._block = ['nats', 'memory', 'memphis'].indexOf(this.broker);
     this._instance = instance;
     this.#options = options;
     this.#socket = new SocketKeeper(options.socket);
+    // The shell's own business.
+    const { signal: _signal, logger: _logger, ...usual } = options;
     /** @type {any} */
     this._engine = this.#made(
-      () => new instance.glue.Engine(options, this.#turn, this.#guard, this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined, (/** @type {string} */ name) => instance.part(name)),
+      () => new instance.glue.Engine(all ? options : usual, this.#turn, this.#guard, this.#socket.live, this.#socket.open, this.#socket.own, options.credentials !== undefined, (/** @type {string} */ name) => instance.part(name), all),
     );
     this._calls = new Calls(this);
     this.#end = () => {};
@@ -86,7 +89,7 @@ export class Connection {
     try {
       return make();
     } catch (error) {
-      throw this._error(error);
+      throw error === undefined ? error : this._error(error);
     }
   }
 
@@ -306,6 +309,11 @@ export class Connection {
       const key = JSON.stringify([stations, options?.producerName ?? null]);
       let producer = this.#producers.get(key);
       if (!producer) {
+        const reading = this._checked(options, true, 'checkProducer', true);
+        if (reading) {
+          const kept = copied(this.broker, message);
+          return reading.then(() => this.produce(stations, kept, options));
+        }
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
       }
@@ -357,19 +365,41 @@ export class Connection {
   /** @param {string | string[]} stations @param {Api.ProducerOptions} [options] */
   async producer(stations, options) {
     this._check();
+    await this._checked(options, false, 'checkProducer', false);
     const producer = this.#openProducer(stations, options, false);
     await this._operation(this._do((engine) => engine.whenProducer(producer._id)));
     return producer;
   }
 
   /**
+   * Have options read that are not the usual ones, which throws if they are wrong; a promise while what reads them is on its way.
+   * @param {any} options
+   * @param {boolean} produces of a message; else of a producer
+   * @param {'checkProduce' | 'checkProducer'} check
+   * @param {boolean} mixed both may stand among each other
+   * @returns {Promise<void> | undefined}
+   */
+  _checked(options, produces, check, mixed) {
+    const [produce, producer] = this._instance.usual;
+    if (!isUnusual(options, produces ? produce : producer, mixed ? producer : undefined)) return undefined;
+    const read = () => {
+      const wrong = check === 'checkProduce' ? this._do((engine) => engine.checkProduce(options, false, mixed)) : this._do((engine) => engine.checkProducer(options, mixed));
+      if (wrong < 0) throw this._failure();
+    };
+    const loading = this._part('options', this._signal(options?.signal));
+    if (loading) return loading.then(read);
+    read();
+    return undefined;
+  }
+
+  /**
    * @param {string | string[]} stations
-   * @param {unknown} options
+   * @param {any} options
    * @param {boolean} mixed
    */
   #openProducer(stations, options, mixed) {
     const list = (Array.isArray(stations) ? stations : [stations]).map((name) => this._name(name));
-    const id = this._do((engine) => engine.openProducer(list, options, mixed));
+    const id = this._do((engine) => engine.openProducer(list, options?.producerName ?? undefined, options?.autoMsgId === true));
     if (id < 0) throw this._failure();
     const [name, prefix] = /** @type {[string, string]} */ (this._do((engine) => engine.text()).split('\n'));
     this._calls.scratch.forget();

@@ -1,6 +1,7 @@
 // One loaded wasm: its memory, the connections that live in it, and what happens when it traps.
 
 import { because, plain } from './errors.js';
+import { usual } from './options.js';
 
 /** @import { Connection } from './connection.js' */
 
@@ -30,8 +31,8 @@ export class Instance {
     /** @type {WebAssembly.Memory} */
     this.memory = glue.wasmMemory();
     this.bytes = new Uint8Array(this.memory.buffer);
-    /** @type {Set<string>} */
-    this.fastNames = new Set();
+    /** Options of produce, and of producers, that are passed on as they are. */
+    this.usual = usual('');
     this.feedEntries = 0;
     /** @type {Set<Connection>} */
     this.connections = new Set();
@@ -41,7 +42,7 @@ export class Instance {
   #fresh() {
     this.memory = this.glue.wasmMemory();
     this.bytes = new Uint8Array(this.memory.buffer);
-    this.fastNames = new Set(this.glue.produceNames());
+    this.usual = usual(this.glue.produceOptions());
     this.feedEntries = this.glue.feedEntries();
   }
 

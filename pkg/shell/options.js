@@ -1,23 +1,36 @@
-// Which produce options take the fast path. What the slow ones mean is Rust's business.
+// Which options of produce and of producers are passed on as they are. What others mean, and what is wrong, is Rust's business.
 
 /**
- * Whether there are options that the fast path does not take, or of other types than it expects.
- * @param {any} options
- * @param {Set<string>} fast names that it takes
+ * What Rust says of them: for each name its type, or the least and the most of a whole number, or nothing; those of producers apart.
+ * @typedef {Map<string, (string | undefined)[]>} Usual
+ * @param {string} text
+ * @returns {[produce: Usual, producer: Usual]}
  */
-export function isSlow(options, fast) {
-  let slow = typeof options !== 'object' || options === null;
-  if (!slow) {
-    for (const name in options) {
-      if (!fast.has(name) && options[name] !== undefined) slow = true;
-    }
-    const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks } = options;
-    const other = (/** @type {unknown} */ value, /** @type {string} */ type) => value !== undefined && typeof value !== type;
-    slow ||= other(msgId, 'string') || other(partitionKey, 'string') || other(waitForAck, 'boolean');
-    slow ||= other(partitionNumber, 'number') || other(ackWaitMs, 'number') || other(limitConcurrentTasks, 'number');
-    if (headers !== undefined && !slow) {
-      slow = typeof headers !== 'object' || headers === null || Array.isArray(headers) || Object.keys(headers).some((name) => typeof headers[name] !== 'string');
-    }
+export function usual(text) {
+  const rows = text.split(',').map((row) => row.split(':'));
+  const named = (/** @type {boolean} */ own) => rows.filter(([name]) => name?.startsWith('+') === own).map(([name, ...rest]) => /** @type {const} */ ([/** @type {string} */ (name).slice(own ? 1 : 0), rest]));
+  return [new Map(named(false)), new Map(named(true))];
+}
+
+/**
+ * Whether there are options of other names than these, or of other types or values than are usual for them.
+ * @param {any} options
+ * @param {Usual} known
+ * @param {Usual} [more]
+ */
+export function isUnusual(options, known, more) {
+  if (options == null) return false;
+  if (typeof options !== 'object') return true;
+  for (const name in options) {
+    const value = options[name];
+    if (value === undefined) continue;
+    const row = known.get(name) ?? more?.get(name);
+    if (!row) return true;
+    const [type, most] = row;
+    // null counts as not given, as it does in Rust.
+    if (value === null || type === undefined) continue;
+    if (most !== undefined ? !(Number.isSafeInteger(value) && value >= +type && value <= +most) : typeof value !== type) return true;
+    if (type === 'object' && (options.filterValue != null || Array.isArray(value) || Object.keys(value).some((key) => typeof value[key] !== 'string'))) return true;
   }
-  return slow;
+  return false;
 }

@@ -182,3 +182,18 @@ export function snapshot(broker, message) {
   if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength).slice();
   return json(broker, message);
 }
+
+/**
+ * The same, but for objects, which a schema may want in another form than JSON: they stay objects, where they can be copied.
+ * @param {BrokerKind} broker
+ * @param {unknown} message
+ * @returns {any}
+ */
+export function copied(broker, message) {
+  if (typeof message !== 'object' || message === null) return message;
+  try {
+    return structuredClone(message);
+  } catch {
+    return snapshot(broker, message);
+  }
+}

@@ -5,9 +5,9 @@
 
 use super::connection::{Connection, Deed};
 use super::consumer::Todo;
-use super::options::Connect;
 use super::stations;
 use super::turn::{OpId, ProducerId, Turn};
+use super::usual::Connect;
 use crate::base::error::Error;
 use crate::base::id::random_id;
 use crate::base::limits;

@@ -7,6 +7,7 @@
 //! stations, groups  what is asked of the broker for them    deliveries             a connection's consumers
 //! schema, watching  what a station's messages have to fit, and when that is read again
 //! live, tray, live_options                                   messages that are stored nowhere, questions, answers
+//! usual             options as most calls have them, read without `options`
 //! ```
 //!
 //! Knows no wire format and no JavaScript. One message out: `connection` -> `producer` -> the broker's session -> outbox.
@@ -42,4 +43,5 @@ pub mod tap;
 mod timed;
 mod tray;
 pub mod turn;
+pub mod usual;
 mod watching;

@@ -4,6 +4,7 @@
 use super::consumer::{FetchSpec, Prefetch, Scope, Spec};
 use super::filter;
 use super::reader::{Reader, SAFE, whole};
+use super::usual::{ATTEMPTS, Connect, PRODUCE_DEFAULTS, Produce, both};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{check_name, shown};
 use crate::base::limits;
@@ -127,23 +128,6 @@ const SPAN_MOST: u64 = 100 * 365 * 86_400_000;
 
 const OTHER: &str = "This option belongs to another broker.";
 
-/// What `connect` was given.
-#[derive(Debug)]
-pub struct Connect {
-    /// The broker.
-    pub broker: Broker,
-    /// How the link is kept.
-    pub plan: Plan,
-    /// Fixed credentials.
-    pub login: Login,
-    /// `maxPendingMessages`
-    pub pending_messages: u32,
-    /// `maxPendingBytes`
-    pub pending_bytes: u64,
-    /// What the broker's own side is made with.
-    pub setting: Setting,
-}
-
 /// Read `ConnectOptions`. `asks`: there is a `credentials` function. `secure_page`: the page was loaded over TLS.
 pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect, Error> {
     let read = Reader::new("connect", options, &[CONNECT])?;
@@ -158,7 +142,7 @@ pub fn connect(options: &Value, asks: bool, secure_page: bool) -> Result<Connect
     let attempts = match read.value("maxReconnect") {
         Value::Whole(-1) => None,
         Value::Number(value) if *value == -1.0 => None,
-        _ => Some(read.whole("maxReconnect", 10, 0, u64::from(u32::MAX))? as u32),
+        _ => Some(read.whole("maxReconnect", u64::from(ATTEMPTS), 0, u64::from(u32::MAX))? as u32),
     };
     let (urls, memory) = urls(broker, &read, secure_page)?;
     let (domain, inbox) = subjects(broker, &read)?;
@@ -402,23 +386,6 @@ pub fn producer(options: &Value, mixed: bool, broker: Broker) -> Result<Producer
     Ok(Producer { name, auto_id: read.flag("autoMsgId", false)? })
 }
 
-/// Numbers and flags of `ProduceOptions`; texts travel beside the payload.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Produce {
-    /// `partitionNumber`
-    pub partition: Option<u32>,
-    /// `ackWaitMs`
-    pub ack_wait: Millis,
-    /// `limitConcurrentTasks`
-    pub limit: u32,
-    /// `waitForAck`
-    pub wants_receipt: bool,
-}
-
-/// The defaults of `ProduceOptions`.
-pub const PRODUCE_DEFAULTS: Produce =
-    Produce { partition: None, ack_wait: Millis(15_000), limit: 500, wants_receipt: true };
-
 /// Read `ProduceOptions` as the application wrote them: the cold path, for errors and unusual types. `batch` and `mixed`
 /// say which other names may stand among them.
 pub fn produce(options: &Value, batch: bool, mixed: bool, broker: Broker) -> Result<Produce, Error> {
@@ -463,12 +430,6 @@ pub fn produce(options: &Value, batch: bool, mixed: bool, broker: Broker) -> Res
         limit: read.whole("limitConcurrentTasks", u64::from(PRODUCE_DEFAULTS.limit), 1, u64::from(u32::MAX))? as u32,
         wants_receipt: read.flag("waitForAck", true)?,
     })
-}
-
-/// Two ways of choosing a partition at once.
-pub fn both() -> Error {
-    Error::argument("partitionKey and partitionNumber exclude each other")
-        .hint("Give a key, or the number of a partition.")
 }
 
 /// Read `ConsumerOptions`, which may stand among those of a fetch or a consume. `random` makes the name of a group that has

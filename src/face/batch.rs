@@ -6,12 +6,10 @@
 use super::engine::Engine;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, Wall};
-use crate::base::value::Value;
 use crate::client::filter;
-use crate::client::options;
 use crate::client::producer::Message;
-use crate::client::reader;
 use crate::client::turn::ProducerId;
+use crate::client::usual;
 use crate::link::session::{Later, Times};
 use std::cell::Cell;
 use wasm_bindgen::prelude::*;
@@ -58,7 +56,7 @@ impl<'a> Common<'a> {
         let mut headers = Vec::new();
         let (mut msg_id, mut key, mut name) = (None, None, "");
         let (mut expires, mut delay) = (None, None);
-        // The numbers have been checked with the other unusual options.
+        // The numbers have been checked: what is not a usual one has been read by `options`.
         let span = |text: &str| text.parse().ok().map(Millis);
         for (tag, text) in Texts(texts) {
             match tag {
@@ -72,22 +70,18 @@ impl<'a> Common<'a> {
                 _ => {}
             }
         }
-        let number = |flag: u32, name: &str, value: f64, most: u64, default: u64| {
-            if flags & flag == 0 { Ok(default) } else { reader::whole(name, &Value::Number(value), 1, most) }
-        };
-        let defaults = options::PRODUCE_DEFAULTS;
-        let partition = number(HAS_PARTITION, "partitionNumber", partition, u64::from(u32::MAX), 0)?;
-        let limit = number(HAS_LIMIT, "limitConcurrentTasks", limit, u64::from(u32::MAX), u64::from(defaults.limit))?;
-        if key.is_some() && partition > 0 {
-            return Err(options::both());
+        let defaults = usual::PRODUCE_DEFAULTS;
+        let partition = (flags & HAS_PARTITION != 0).then_some(partition as u32);
+        if key.is_some() && partition.is_some() {
+            return Err(usual::both());
         }
         Ok(Common {
             headers,
             msg_id,
             key,
-            partition: (partition > 0).then_some(partition as u32),
-            ack_wait: Millis(number(HAS_WAIT, "ackWaitMs", wait, reader::SAFE, defaults.ack_wait.0)?),
-            limit: limit as u32,
+            partition,
+            ack_wait: if flags & HAS_WAIT == 0 { defaults.ack_wait } else { Millis(wait as u64) },
+            limit: if flags & HAS_LIMIT == 0 { defaults.limit } else { limit as u32 },
             wants_receipt: flags & NO_RECEIPT == 0,
             expires,
             delay,

@@ -3,7 +3,7 @@
 
 use super::batch::Common;
 use super::table::Table;
-use super::{fault, report, values};
+use super::{fault, given, report, values};
 use crate::base::error::{Error, Kind};
 use crate::base::id::check_name;
 use crate::base::limits;
@@ -17,9 +17,10 @@ use crate::client::driver::Driver;
 use crate::client::options;
 use crate::client::reader;
 use crate::client::turn::{CallId, ConsumerId, OpId, ProducerId, Turn};
+use crate::client::usual;
 use crate::link::session::Verdict;
-use crate::runtime::web::{Hooks, WebRuntime};
-use crate::runtime::{Part, Runtime};
+use crate::runtime::web::{Hooks, WebRuntime, plain};
+use crate::runtime::{Facts, Part, Runtime};
 use js_sys::{Array, Function, Promise};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -39,13 +40,10 @@ pub fn wasm_memory() -> JsValue {
     wasm_bindgen::memory()
 }
 
-/// Names of options that the shell handles on its fast path: any other takes the slow one, where the error is made.
-#[wasm_bindgen(skip_typescript, js_name = produceNames)]
-pub fn produce_names() -> Array {
-    ["headers", "msgId", "partitionKey", "partitionNumber", "ackWaitMs", "waitForAck", "limitConcurrentTasks", "signal"]
-        .into_iter()
-        .map(JsValue::from_str)
-        .collect()
+/// Options of produce that the shell passes on by itself, as `usual` writes them: with any other it asks what is wrong.
+#[wasm_bindgen(skip_typescript, js_name = produceOptions)]
+pub fn produce_options() -> String {
+    usual::PRODUCE.into()
 }
 
 /// Entries kept for a slow reader of `status()`.
@@ -87,7 +85,8 @@ pub struct Engine {
 impl Engine {
     /// `turn(words, count, chunk, pack, packed)` gets pointers into the memory; `guard` wraps functions; `live` gets every
     /// socket that is used, to be closed if the wasm cannot do it any more; `open` opens all but the platform's WebSocket,
-    /// and with `own` those as well; `part(name)` loads a part of the package: a promise, or undefined if it is there.
+    /// and with `own` those as well; `part(name)` loads a part of the package: a promise, or undefined if it is there. Options
+    /// that are not the usual ones give undefined for an error: they are read with `all`, when the part `options` is there.
     #[wasm_bindgen(constructor)]
     #[allow(clippy::too_many_arguments)]
     pub fn new(
@@ -99,23 +98,14 @@ impl Engine {
         own: bool,
         asks: bool,
         part: Function,
+        all: bool,
     ) -> Result<Engine, JsValue> {
         let runtime = WebRuntime::new(Hooks { guard, live, open, own, part });
         let facts = runtime.facts();
-        let read = || -> Result<options::Connect, Error> {
-            let mut given = values::options(given)?;
-            let options = options::connect(&given, asks, facts.secure_page);
-            given.wipe();
-            let mut options = options?;
-            for url in &mut options.plan.urls {
-                url.own_socket = own;
-                if options.broker != brokers::Kind::Memory {
-                    url.check_page(facts)?;
-                }
-            }
-            Ok(options)
+        let options = match all {
+            true => given::connect(given, asks, own, facts).map_err(|error| fault::fields(&error))?,
+            false => usual(given, facts).ok_or(JsValue::UNDEFINED)?,
         };
-        let options = read().map_err(|error| fault::fields(&error))?;
         let name = options.login.name.clone();
         let driver = Driver::new(options, runtime.clone());
         let table = Rc::new(RefCell::new(Table::default()));
@@ -178,12 +168,7 @@ impl Engine {
 
     /// What `credentials()` answered.
     pub fn credentials(&self, given: &JsValue) {
-        let login = values::options(given).and_then(|mut given| {
-            let login = options::answered_credentials(&given, self.name.clone(), self.driver.broker());
-            given.wipe();
-            login
-        });
-        self.driver.answer(login);
+        self.driver.answer(given::credentials(given, self.name.clone(), self.driver.broker()));
     }
 
     /// `credentials()` threw.
@@ -214,22 +199,24 @@ impl Engine {
         *self.scratch.borrow_mut() = Vec::new();
     }
 
-    /// A producer of stations; it takes messages at once. `mixed`: produce options may stand among its own.
+    /// A producer of stations; it takes messages at once. What its options say has been checked where it is not usual.
     #[wasm_bindgen(js_name = openProducer)]
-    pub fn open_producer(&self, stations: Vec<String>, given: &JsValue, mixed: bool) -> i32 {
+    pub fn open_producer(&self, stations: Vec<String>, name: Option<String>, auto_id: bool) -> i32 {
         let open = || -> Result<ProducerId, Error> {
             self.driver.ops()?;
-            let options = options::producer(&values::options(given)?, mixed, self.driver.broker())?;
             if stations.is_empty() {
                 return Err(Error::argument("there is no station to produce to"));
+            }
+            if let Some(name) = &name {
+                check_name("producer", name, self.driver.broker().capitals())?;
             }
             for station in &stations {
                 check_name("station", station, self.driver.broker().capitals())?;
             }
             let prefix = self.driver.random_name();
-            let name = options.name.unwrap_or_else(|| format!("p-{prefix}"));
+            let name = name.unwrap_or_else(|| format!("p-{prefix}"));
             *self.scratch.borrow_mut() = name.as_bytes().to_vec();
-            let auto = options.auto_id.then(|| prefix.clone());
+            let auto = auto_id.then(|| prefix.clone());
             let id = self.driver.open_producer(name, stations, auto);
             self.scratch.borrow_mut().push(b'\n');
             self.scratch.borrow_mut().extend_from_slice(prefix.as_bytes());
@@ -291,10 +278,17 @@ impl Engine {
         self.kept(send(), |call| call.0 as i32)
     }
 
-    /// Check options that the fast path does not take: only their error is of interest.
+    /// Check options that are not the usual ones: only their error is of interest.
     #[wasm_bindgen(js_name = checkProduce)]
     pub fn check_produce(&self, given: &JsValue, batch: bool, mixed: bool) -> i32 {
         let check = || options::produce(&values::options(given)?, batch, mixed, self.driver.broker());
+        self.kept(check(), |_| 0)
+    }
+
+    /// The same with those of a producer; `mixed`: produce options may stand among them.
+    #[wasm_bindgen(js_name = checkProducer)]
+    pub fn check_producer(&self, given: &JsValue, mixed: bool) -> i32 {
+        let check = || options::producer(&values::options(given)?, mixed, self.driver.broker());
         self.kept(check(), |_| 0)
     }
 
@@ -618,6 +612,14 @@ impl Engine {
         self.runtime.release();
         self.driver.release();
     }
+}
+
+/// What `connect` was given, if it is all of the usual kind.
+fn usual(given: &JsValue, facts: Facts) -> Option<usual::Connect> {
+    let mut given = plain::read(given)?;
+    let options = usual::connect(&given, facts);
+    given.wipe();
+    options
 }
 
 pub(super) async fn find(driver: &Rc<Driver>, name: &str) -> Done<StationFacts> {

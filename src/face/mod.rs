@@ -8,6 +8,7 @@ mod dead;
 mod dying;
 mod engine;
 mod fault;
+mod given;
 mod live;
 mod look;
 mod report;

@@ -1,6 +1,6 @@
 //! Where a broker is: the little of a URL that has to be known before the platform parses it.
 
-use crate::base::bytes::find;
+use crate::base::bytes::{find, parse_decimal};
 use crate::base::error::{Error, Kind};
 use crate::link::session::Encryption;
 use crate::runtime::Facts;
@@ -36,6 +36,29 @@ pub enum Scheme {
 }
 
 impl Url {
+    /// Read a URL of a WebSocket as most are written, which is dialed as it is. Any other, right or wrong, is for [`Url::parse`].
+    pub fn usual(text: &str, facts: Facts) -> Option<Url> {
+        let (scheme, rest) = match text.strip_prefix("wss://") {
+            Some(rest) => (Scheme::Wss, rest),
+            None if facts.secure_page => return None,
+            None => (Scheme::Ws, text.strip_prefix("ws://")?),
+        };
+        let rest = rest.as_bytes();
+        let host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        let end = rest.iter().position(|byte| !host(byte)).unwrap_or(rest.len());
+        let mut path = rest.get(end..)?;
+        if let [b':', port @ ..] = path {
+            let end = port.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(port.len());
+            let digits = port.get(..end).filter(|digits| digits.first() != Some(&b'0'))?;
+            parse_decimal(digits).filter(|port| *port <= u64::from(u16::MAX))?;
+            path = port.get(end..)?;
+        }
+        if end == 0 || path.contains(&b'#') || !matches!(path.first(), None | Some(b'/' | b'?')) {
+            return None;
+        }
+        Some(Url { plain_path: matches!(path, b"" | b"/"), ..Url::new(text.into(), scheme) })
+    }
+
     /// Read a URL; `port` is used for `tcp:` and `tls:` where the text names none.
     pub fn parse(text: &str, port: u16) -> Result<Url, Error> {
         let wrong = |what: &str| {
