@@ -30,7 +30,7 @@ export function isUnusual(options, known, more) {
     // null counts as not given, as it does in Rust.
     if (value === null || type === undefined) continue;
     if (most !== undefined ? !(Number.isSafeInteger(value) && value >= +type && value <= +most) : typeof value !== type) return true;
-    if (type === 'object' && (options.filterValue != null || Array.isArray(value) || Object.keys(value).some((key) => typeof value[key] !== 'string'))) return true;
+    if (type === 'object' && (Array.isArray(value) || Object.keys(value).some((key) => typeof value[key] !== 'string'))) return true;
   }
   return false;
 }

@@ -32,7 +32,7 @@ pub struct Connect {
 
 /// Read `ConnectOptions` whose members are all among the usual ones, and right.
 pub fn connect(options: &Value, facts: Facts) -> Option<Connect> {
-    let mut login = Login::default();
+    let mut login = Login { account: 1, ..Login::default() };
     let (mut nats, mut url) = (false, None);
     let [mut pause, mut limit, mut ping] = SPANS.map(|(_, default)| default);
     let (mut reconnect, mut most_attempts) = (true, Some(ATTEMPTS));
@@ -86,7 +86,7 @@ pub const ATTEMPTS: u32 = 10;
 /// Options of produce that the shell passes on as they are, line by line: a name with its type, or with the least and the most of a
 /// whole number; a name alone is the shell's own business, and one behind `+` is a producer's. Whatever is not among them, or is
 /// something else, is read by `options` first.
-pub const PRODUCE: &str = "headers:object,msgId:string,partitionKey:string,filterValue:string,waitForAck:boolean,signal,\
+pub const PRODUCE: &str = "headers:object,msgId:string,partitionKey:string,waitForAck:boolean,signal,\
     partitionNumber:1:4294967295,ackWaitMs:1:9007199254740991,limitConcurrentTasks:1:4294967295,\
     expirationMs:1000:3153600000000,delayMs:0:3153600000000,+producerName:string,+autoMsgId:boolean";
 
