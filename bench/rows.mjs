@@ -11,9 +11,6 @@ export const PAYLOAD = 128;
 /** Produce calls without a receipt in the pipelined row; also what the package keeps written by default. */
 export const WINDOW = 500;
 
-/** The same where all calls are made at once: wide enough that the server never waits for the window. */
-export const WIDE_WINDOW = 4000;
-
 export const rows = [
   {
     id: 'produce-500',

@@ -1,7 +1,7 @@
 // The package, as its contract shows it.
 
 import { GROUP } from '../wire.mjs';
-import { PAYLOAD, WIDE_WINDOW } from '../rows.mjs';
+import { PAYLOAD } from '../rows.mjs';
 import { lanes } from './lanes.mjs';
 
 export const name = 'ours';
@@ -35,14 +35,13 @@ export async function open({ url, stream, modules, login = { broker: 'nats' }, c
     async produceAll(total) {
       const producer = await link.producer(stream);
       const receipts = new Array(total);
-      const options = { limitConcurrentTasks: WIDE_WINDOW, ackWaitMs: 60_000 };
-      for (let i = 0; i < total; i += 1) receipts[i] = producer.produce(payload, options);
+      for (let i = 0; i < total; i += 1) receipts[i] = producer.produce(payload);
       await Promise.all(receipts);
     },
 
     async produceBatch(total) {
       const producer = await link.producer(stream);
-      await producer.produceBatch(new Array(total).fill(payload), { limitConcurrentTasks: WIDE_WINDOW, ackWaitMs: 60_000 });
+      await producer.produceBatch(new Array(total).fill(payload));
     },
 
     // The wasm has been loaded by then, as in a page that has connected before.
