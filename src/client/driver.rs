@@ -145,7 +145,7 @@ impl Driver {
     pub fn call<T>(self: &Rc<Self>, work: impl FnOnce(&mut Connection, Now) -> T) -> T {
         let now = self.now();
         let result = work(&mut self.entered(), now);
-        self.schedule(true);
+        self.schedule(true, now);
         result
     }
 
@@ -176,13 +176,13 @@ impl Driver {
         if full {
             self.flush();
         }
-        self.schedule(!self.core.borrow().is_up());
+        self.schedule(!self.core.borrow().is_up(), now);
         result
     }
 
     /// Have the end of this turn announced, if anything is to be done then. A hot call on a link that is up can only have
     /// brought a produce's or an acknowledgement's deadline nearer; looking at all others costs more than the call.
-    fn schedule(self: &Rc<Self>, everything: bool) {
+    fn schedule(self: &Rc<Self>, everything: bool, now: Now) {
         if self.deferred.get() {
             return;
         }
@@ -202,11 +202,12 @@ impl Driver {
             self.deferred.set(true);
             self.runtime.defer();
         } else {
-            self.arm(deadline);
+            self.arm(deadline, Some(now));
         }
     }
 
-    fn arm(&self, deadline: Option<Time>) {
+    /// `now`: whoever knows the time saves a call outside.
+    fn arm(&self, deadline: Option<Time>, now: Option<Now>) {
         if self.core.borrow().is_over() {
             // A timer that is left would keep a process alive.
             self.armed.set(None);
@@ -215,7 +216,7 @@ impl Driver {
         // A timer that fires too early is cheaper than one that is set again every turn.
         let armed = self.armed.get();
         let keep = match (armed, deadline) {
-            (Some(armed), Some(deadline)) => armed <= deadline && armed >= self.runtime.now().mono,
+            (Some(armed), Some(deadline)) => armed <= deadline && armed >= now.unwrap_or_else(|| self.now()).mono,
             (Some(_), None) => true,
             (None, None) => true,
             (None, Some(_)) => false,
@@ -266,7 +267,7 @@ impl Driver {
         if more && !self.deferred.replace(true) {
             self.runtime.defer();
         }
-        self.arm(deadline);
+        self.arm(deadline, None);
     }
 
     /// The broker inside this package is there, or cannot be loaded.
@@ -445,7 +446,7 @@ impl Port for Driver {
         let id = core.waits.pause(now.mono + span);
         let deadline = core.deadline();
         drop(core);
-        self.arm(deadline);
+        self.arm(deadline, None);
         id
     }
 

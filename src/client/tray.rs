@@ -91,14 +91,15 @@ impl Live {
     /// Take what was laid down. What was meant for a link that has been lost since is lost with it.
     pub(super) fn collect(&mut self, ctx: &mut Context<'_>) {
         let mut tray = std::mem::take(&mut self.tray);
-        let (mut at, mut count, mut length) = (HEAD, 0, 0);
-        while let Some((channel, data)) = tray.message(at).filter(|_| ctx.up) {
-            at += EACH + data.len();
-            let Some(to) = self.channels.get(channel) else { continue };
-            if ctx.session.live().send_plain(ctx.now, ctx.out, to, data).is_ok() {
-                count += 1;
-                length += data.len() as u64;
-            }
+        let (mut count, mut length) = (0, 0);
+        if ctx.up {
+            let mut at = HEAD;
+            let mut messages = std::iter::from_fn(|| {
+                let (channel, data) = tray.message(at)?;
+                at += EACH + data.len();
+                Some((self.channels.get(channel)?, data))
+            });
+            (count, length) = ctx.session.live().send_all(ctx.now, ctx.out, &mut messages);
         }
         tray.close();
         self.tray = tray;

@@ -106,6 +106,22 @@ pub trait Live {
         self.send(now, out, to, None, &message, head);
         Ok(())
     }
+    /// The same for many, each with its channel, which is known to be taken; how many there were, and the bytes of their payloads.
+    fn send_all<'a>(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        messages: &mut dyn Iterator<Item = (&'a Rc<str>, &'a [u8])>,
+    ) -> (u64, u64) {
+        let (mut count, mut length) = (0_u64, 0_u64);
+        for (to, data) in messages {
+            if self.send_plain(now, out, to, data).is_ok() {
+                count = count.saturating_add(1);
+                length = length.saturating_add(data.len() as u64);
+            }
+        }
+        (count, length)
+    }
     /// The largest payload that [`Live::send_plain`] takes whatever it is; 0 where a message has to be given when it is made.
     fn takes(&self) -> u64 {
         0

@@ -16,6 +16,9 @@ use crate::link::session::{Output, Source, Span};
 use std::ops::Range;
 use std::rc::Rc;
 
+/// What a message counts beside its channel and payload: lines without a payload fill a socket as well.
+const LINE: usize = 16;
+
 /// The question behind a reply subject, if it is one of the application's.
 fn ask_of(name: &[u8]) -> Option<AskId> {
     let (first, id) = name.split_first()?;
@@ -160,10 +163,9 @@ impl NatsSession {
         }
     }
 
-    /// A message was written, of so many bytes.
+    /// Messages were written, of so many bytes.
     fn published(&mut self, now: Now, out: &mut Outbox, length: usize) {
-        // Lines without a payload fill a socket as well.
-        let bytes = (length as u64).saturating_add(16);
+        let bytes = length as u64;
         let ears = &mut self.ears;
         ears.unconfirmed = ears.unconfirmed.saturating_add(bytes);
         ears.fresh = ears.fresh.saturating_add(bytes);
@@ -247,7 +249,7 @@ impl Live for NatsSession {
         match ask {
             None => {
                 wire::push_pub(out.main(), &[to.as_bytes()], &[], message, head);
-                self.published(now, out, to.len().saturating_add(message.len()));
+                self.published(now, out, to.len().saturating_add(message.len()).saturating_add(LINE));
             }
             Some(ask) => {
                 self.name.clear();
@@ -260,20 +262,48 @@ impl Live for NatsSession {
 
     fn send_plain(&mut self, now: Now, out: &mut Outbox, to: &Rc<str>, data: &[u8]) -> Result<(), Error> {
         head::fits(0, data.len(), self.info.max_payload)?;
-        self.ears.used = true;
-        let line = &mut self.ears.line;
-        if line.length != data.len() || !line.to.as_ref().is_some_and(|known| Rc::ptr_eq(known, to)) {
-            line.to = Some(to.clone());
-            line.length = data.len();
-            line.text.clear();
-            wire::push_pub_line(&mut line.text, to.as_bytes(), data.len());
-        }
-        let main = out.main();
-        main.extend_from_slice(&line.text);
-        main.extend_from_slice(data);
-        main.extend_from_slice(b"\r\n");
-        self.published(now, out, to.len().saturating_add(data.len()));
+        self.send_all(now, out, &mut std::iter::once((to, data)));
         Ok(())
+    }
+
+    fn send_all<'a>(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        messages: &mut dyn Iterator<Item = (&'a Rc<str>, &'a [u8])>,
+    ) -> (u64, u64) {
+        self.ears.used = true;
+        let (mut count, mut length, mut written) = (0_u64, 0_u64, 0_usize);
+        let mut main = out.main();
+        // What ends a payload stands before the next line: one piece to copy less.
+        let mut open = false;
+        for (to, data) in messages {
+            let line = &mut self.ears.line;
+            if line.length != data.len() || !line.to.as_ref().is_some_and(|known| Rc::ptr_eq(known, to)) {
+                line.to = Some(to.clone());
+                line.length = data.len();
+                line.text.clear();
+                line.text.extend_from_slice(b"\r\n");
+                wire::push_pub_line(&mut line.text, to.as_bytes(), data.len());
+            }
+            main.extend_from_slice(line.text.get(if open { 0 } else { 2 }..).unwrap_or_default());
+            main.extend_from_slice(data);
+            open = true;
+            count = count.saturating_add(1);
+            length = length.saturating_add(data.len() as u64);
+            written = written.saturating_add(to.len()).saturating_add(data.len()).saturating_add(LINE);
+            if self.ears.fresh.saturating_add(written as u64) >= limits::CONFIRM_AT {
+                main.extend_from_slice(b"\r\n");
+                open = false;
+                self.published(now, out, std::mem::take(&mut written));
+                main = out.main();
+            }
+        }
+        if open {
+            main.extend_from_slice(b"\r\n");
+            self.published(now, out, written);
+        }
+        (count, length)
     }
 
     fn takes(&self) -> u64 {

@@ -46,7 +46,8 @@ pub(super) struct Ears {
     pub(super) inboxes: Vec<String>,
 }
 
-/// The line before the last payload that was published: the next is mostly one to the same channel, of the same length.
+/// What stood between the payload that was published last and the one before it: the next is mostly one to the same channel,
+/// of the same length.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) to: Option<Rc<str>>,
