@@ -14,7 +14,9 @@ import { tool } from '../../scripts/lib/tools.mjs';
  *   useSchema(name, station), deadRows(station): [{ id, sequence, text, headers }], resend(station, ids)
  * - cut: cut(station) breaks the links of clients who listen for something of a station, or all
  * - inside: switchNotifications(on), alerts(): what clients had the broker tell people, putSchema(name, type, content, descriptor) unseen,
- *   say(subject, body, head) as the broker's handlers do, answerNext(subject, part, answers): the next request with that part gets these answers
+ *   say(subject, body, head) as the broker's handlers do, answerNext(subject, part, answers): the next request with that part gets these answers,
+ *   rows(station): how many producers and consumers have that station, oldStation(name) makes one without partitions, loseMemory(station) as a restart does,
+ *   tokenUrl() of a broker that wants the token `memphis`
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
  */
 
@@ -23,6 +25,8 @@ export async function ownStandIn() {
   const { StandIn } = await import('../stand-in/memphis/index.mjs');
   const broker = await StandIn.start();
   const { store } = broker;
+  /** @type {Promise<any> | undefined} */
+  let other;
   return {
     url: broker.url,
     login: { username: 'root', password: 'memphis' },
@@ -41,8 +45,13 @@ export async function ownStandIn() {
       putSchema: (...schema) => broker.putSchema(...schema),
       say: (...message) => broker.say(...message),
       answerNext: (...strange) => broker.answerNext(...strange),
+      rows: (name) => ({ producers: store.producers.filter(({ station }) => station === name).length, consumers: store.consumers.filter(({ station }) => station === name).length }),
+      oldStation: (name) => broker.control.old(name),
+      loseMemory: (name) => broker.loseMemory(name),
+      tokenUrl: async () => (await (other ??= StandIn.start({ login: 'token' }))).url,
     },
     close: async () => {
+      await (await other)?.stop();
       await broker.stop();
       return broker.crashes.map((why) => `the real broker would have died: ${why}`);
     },

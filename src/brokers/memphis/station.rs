@@ -77,7 +77,13 @@ pub async fn ensure(ops: &Ops, name: &str, spec: &StationSpec) -> Done<StationFa
         create(ops, &spec.dls_station, &StationSpec::default()).await?;
     }
     create(ops, name, spec).await?;
-    match find(ops, name).await? {
+    let mut found = find(ops, name).await?;
+    // The row of a station in memory outlives the broker's restart, its streams do not: it stands in the way until it is removed.
+    if found.is_none() && was_there(ops, name).await? {
+        create(ops, name, spec).await?;
+        found = find(ops, name).await?;
+    }
+    match found {
         Some(mut facts) => {
             facts.existed = false;
             facts.schema = spec.schema.clone();
@@ -91,6 +97,15 @@ pub async fn ensure(ops: &Ops, name: &str, spec: &StationSpec) -> Done<StationFa
         )
         .hint("With a connectionToken username has to be one of the broker's users.")
         .at(name)),
+    }
+}
+
+/// Remove what the broker holds for a station. False if it knows of none.
+async fn was_there(ops: &Ops, name: &str) -> Done<bool> {
+    match control::ask(ops, "station_destructions", control::of(ops).text("station_name", name), name).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == Kind::NoSuchStation => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -154,11 +169,7 @@ fn config(ops: &Ops, name: &str, spec: &StationSpec) -> Done<Body> {
 
 /// Remove a station.
 pub async fn destroy(ops: &Ops, name: &str) -> Done<()> {
-    let body = control::of(ops).text("station_name", name);
-    match control::ask(ops, "station_destructions", body, name).await {
-        Err(error) if error.kind != Kind::NoSuchStation => return Err(error),
-        _ => {}
-    }
+    was_there(ops, name).await?;
     ops.shared.forget(name);
     Ok(())
 }

@@ -32,6 +32,7 @@ import './close.mjs';
 import './status.mjs';
 import './schema.mjs';
 import './registry.mjs';
+import './memphis.mjs';
 import './memphis-schema.mjs';
 import './memphis-dead.mjs';
 

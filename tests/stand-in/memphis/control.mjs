@@ -119,6 +119,14 @@ export class Control {
     this.store.stations.set(name, station);
   }
 
+  /** A station as a broker before 1.2 made it: one stream of its own name, and no list of partitions. @param {string} name */
+  async old(name) {
+    const station = { ...DEFAULTS, name, partitions: [] };
+    const stream = internal(name);
+    await this.manager.streams.add({ name: stream, subjects: [`${stream}.>`], duplicate_window: DEFAULTS.idempotency_window_in_ms * NANOS });
+    this.store.stations.set(name, station);
+  }
+
   /** @param {any} request */
   async #stationDestruction(request) {
     const wrong = complaint('Station', request.station_name);
@@ -133,7 +141,7 @@ export class Control {
     const station = this.store.stations.get(name);
     if (!station) return;
     this.store.forget(name);
-    for (const [, stream] of this.store.streams(station)) await this.manager.streams.delete(stream);
+    for (const [, stream] of this.store.streams(station)) await this.manager.streams.delete(stream).catch(() => undefined);
   }
 
   // ---- producers (2.4) ------------------------------------------------------------------------------------------------

@@ -82,12 +82,24 @@ export class StandIn {
 
   /** A request, or a report. @param {string} subject @param {string} body @param {(answers: string[]) => void} answer */
   asked(subject, body, answer) {
-    const strange = this.#strange.findIndex((one) => one.subject === subject && body.includes(one.part));
-    if (strange >= 0) return void answer(/** @type {Strange} */ (this.#strange.splice(strange, 1)[0]).answers);
     const handler = this.control.subjects[subject];
+    const strange = this.#strange.findIndex((one) => one.subject === subject && body.includes(one.part));
+    if (strange >= 0) return void this.#answerStrangely(/** @type {Strange} */ (this.#strange.splice(strange, 1)[0]).answers, async () => await handler?.(body) ?? [], answer);
     if (handler) return void handler(body).then(answer);
     // What cannot be read is dropped without a word.
     return void this.dead.subjects[subject]?.(body).catch(() => undefined);
+  }
+
+  /** @param {string[]} answers @param {() => Promise<string[]>} work @param {(answers: string[]) => void} answer */
+  async #answerStrangely(answers, work, answer) {
+    const own = answers.includes('*') ? await work() : [];
+    answer(answers.flatMap((one) => (one === '*' ? own : one)));
+  }
+
+  /** What a restart does to a station in memory: its row stays, its streams do not (memphis.md 7). @param {string} name */
+  async loseMemory(name) {
+    const station = this.store.stations.get(name);
+    for (const [, stream] of station ? this.store.streams(station) : []) await this.control.manager.streams.delete(stream);
   }
 
   /** To everybody who listens, and to one of each queue group. @param {string} subject @param {Buffer | undefined} head @param {Buffer} body */
@@ -139,7 +151,7 @@ export class StandIn {
   }
 
   /**
-   * The next request on a subject that has this text in it gets these answers instead of its own, or none.
+   * The next request on a subject that has this text in it gets these answers instead of its own (which `*` stands for), or none.
    * @param {string} subject @param {string} part @param {string[]} answers
    */
   answerNext(subject, part, answers) {

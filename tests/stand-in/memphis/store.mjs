@@ -44,6 +44,8 @@ export class Store {
 
   /** The streams of a station, by partition. @param {Station} station @returns {[number, string][]} */
   streams(station) {
+    // One that a broker before 1.2 made has no partitions.
+    if (station.partitions.length === 0) return [[0, internal(station.name)]];
     return station.partitions.map((number) => [number, `${internal(station.name)}$${number}`]);
   }
 
