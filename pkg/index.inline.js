@@ -27,6 +27,9 @@ function bytes(text) {
 const parts = {
   options: async () => bytes((await import('./wasm/inline-options.js')).default),
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
+  refusals: async () => bytes((await import('./wasm/inline-refusals.js')).default),
+  raw: async () => bytes((await import('./wasm/inline-raw.js')).default),
+  credentials: async () => bytes((await import('./wasm/inline-credentials.js')).default),
   making: async () => bytes((await import('./wasm/inline-making.js')).default),
   watching: async () => bytes((await import('./wasm/inline-watching.js')).default),
   moving: async () => bytes((await import('./wasm/inline-moving.js')).default),

@@ -13,6 +13,9 @@ async function load(source) {
 const parts = {
   options: () => new URL('./wasm/stationmaster-options.wasm', import.meta.url),
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
+  refusals: () => new URL('./wasm/stationmaster-refusals.wasm', import.meta.url),
+  raw: () => new URL('./wasm/stationmaster-raw.wasm', import.meta.url),
+  credentials: () => new URL('./wasm/stationmaster-credentials.wasm', import.meta.url),
   making: () => new URL('./wasm/stationmaster-making.wasm', import.meta.url),
   watching: () => new URL('./wasm/stationmaster-watching.wasm', import.meta.url),
   moving: () => new URL('./wasm/stationmaster-moving.wasm', import.meta.url),

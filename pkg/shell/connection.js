@@ -756,14 +756,21 @@ export class Connection {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     const request = { attempt, signal: asking.signal, ...(reason && { reason }) };
+    const tell = (/** @type {(engine: any) => void} */ work) => asking.signal.aborted || this.#over || this._do(work);
     Promise.resolve()
-      .then(() => this.#options.credentials?.(request))
+      .then(() => Promise.all([this.#options.credentials?.(request), this._instance.part('credentials')]))
       .then(
-        (given) => asking.signal.aborted || this.#over || this._do((engine) => engine.credentials(given)),
-        (error) => {
-          if (asking.signal.aborted || this.#over) return;
-          this.#socket.cause = error;
-          this._do((engine) => engine.credentialsFailed(String(error?.message ?? error)));
+        ([given]) => tell((engine) => engine.credentials(given)),
+        async (error) => {
+          try {
+            await this._instance.part('credentials');
+          } catch (lacking) {
+            this.#connecting?.reject(lacking);
+            this.#connecting = undefined;
+            return tell((engine) => engine.abortConnect());
+          }
+          if (!asking.signal.aborted) this.#socket.cause = error;
+          tell((engine) => engine.credentialsFailed(String(error?.message ?? error)));
         },
       );
   }

@@ -19,7 +19,7 @@ use crate::base::time::{Now, Time, earliest};
 use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Input, Login, Output, Session, WaitId};
+use crate::link::session::{Input, Login, Odd, Output, Session, WaitId};
 use crate::link::tap::{Direction, Frame};
 use crate::link::url::Url;
 use crate::link::waits::Waits;
@@ -52,6 +52,8 @@ pub enum Deed {
     Look,
     /// Move to another server: this one is about to go.
     Leave,
+    /// Have the session told again what it has no code for.
+    Odd(Odd),
     /// Make the stations of a producer ready for messages that need it.
     Prepare(ProducerId, u8),
 }
@@ -128,7 +130,8 @@ pub struct Connection {
 
 impl Connection {
     /// A connection that has not been started.
-    pub fn new(options: Connect, session: Box<dyn Session>) -> Connection {
+    pub fn new(options: Connect, mut session: Box<dyn Session>) -> Connection {
+        session.begin_plain();
         Connection {
             broker: options.broker,
             asks: options.plan.renews,
@@ -333,6 +336,7 @@ impl Connection {
     }
 
     /// Credentials are there for the present attempt: the application's answer, made ready, or why there are none.
+    #[inline(never)]
     pub fn credentials(&mut self, now: Now, given: Result<Login, Error>, random: u32, facts: Facts) {
         let given = given.map(|login| self.login = login);
         if self.next.is_some() && self.next_credentials(now, given.clone(), random, facts) {
@@ -453,6 +457,15 @@ impl Connection {
         self.check_closing(now);
     }
 
+    /// What the session had no code for; an error says that it cannot be had.
+    pub(super) fn odd(&mut self, now: Now, odd: Odd, loaded: Result<(), Error>) {
+        match loaded {
+            Ok(()) => self.session.odd(now, odd, &mut self.outbox),
+            Err(error) => self.turn.refused(error),
+        }
+        self.drain(now, &[], [0; 8], Facts::default());
+    }
+
     /// After something was called: let everybody speak, and whatever became due be done.
     pub fn after_call(&mut self, now: Now, facts: Facts) {
         self.drain(now, &[], [0; 8], facts);
@@ -486,6 +499,7 @@ impl Connection {
             Output::Replied(wait, reply) if self.watchers.confirms.is_empty() => self.waits.answer(wait, reply),
             Output::Replied(wait, reply) => self.confirmed(wait, reply),
             Output::Remark(error) => self.turn.refused(error),
+            Output::Odd(odd) => self.deeds.push_back(Deed::Odd(odd)),
             Output::Servers(hosts) => self.machine.learn(&hosts),
             Output::Leaving => self.deeds.push_back(Deed::Leave),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),

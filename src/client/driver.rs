@@ -17,6 +17,7 @@ use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::link::tap::Direction;
+use crate::link::url::Url;
 use crate::runtime::{Dial, Event, Facts, Loading, Part, Runtime, Task};
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
@@ -244,15 +245,29 @@ impl Driver {
                     }
                 },
                 Some(Deed::Dial { generation, url: Some(url), encrypted }) => {
-                    self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+                    if url.own_socket || !url.text.starts_with("ws") {
+                        self.dial_raw(generation, url, encrypted);
+                    } else {
+                        self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+                    }
                 }
                 Some(Deed::Write(generation, bytes)) => self.runtime.send(generation, &bytes),
                 Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
                 Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
-                Some(Deed::Ready(login)) => self.answer(Ok(login)),
+                Some(Deed::Ready(login)) => self.after(
+                    Part::Credentials,
+                    Box::new(move |driver, loaded| match loaded {
+                        Ok(()) => driver.answer(Ok(login)),
+                        Err(error) => driver.call(|core, now| core.fail(now, error)),
+                    }),
+                ),
                 Some(Deed::Do(Todo::Bury(dying))) => self.bury(*dying),
                 Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
                 Some(Deed::Look) => self.look_again(),
+                Some(Deed::Odd(odd)) => self.after(
+                    Part::Refusals,
+                    Box::new(move |driver, loaded| driver.call(|core, now| core.odd(now, odd, loaded))),
+                ),
                 Some(Deed::Leave) => self.after(Part::Moving, Box::new(leave)),
                 Some(Deed::Prepare(producer, needs)) => self.prepare(producer, needs),
             }
@@ -270,6 +285,22 @@ impl Driver {
         self.arm(deadline, None);
     }
 
+    /// Open a socket that is not the platform's WebSocket.
+    fn dial_raw(self: &Rc<Self>, generation: u32, url: Url, encrypted: bool) {
+        self.after(
+            Part::Raw,
+            Box::new(move |driver, loaded| match loaded {
+                Ok(()) => driver.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted }),
+                Err(error) => driver.tell(Event::Closed { generation, error }),
+            }),
+        );
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        let (facts, random) = (self.runtime.facts(), self.random());
+        self.core.borrow_mut().handle(self.now(), event, false, random, facts);
+    }
+
     /// The broker inside this package is there, or cannot be loaded.
     fn enter(self: &Rc<Self>, generation: u32, loaded: Result<(), Error>) {
         let event = match loaded {
@@ -280,8 +311,7 @@ impl Driver {
             }
             Err(error) => Event::Closed { generation, error },
         };
-        let (facts, random) = (self.runtime.facts(), self.random());
-        self.core.borrow_mut().handle(self.now(), event, false, random, facts);
+        self.tell(event);
     }
 
     /// The broker's part has been loaded: its session and its operations take over.
@@ -327,6 +357,7 @@ impl Driver {
 
     /// Credentials for the dial that waits for them, from the application: those with a key are made ready first, as are those
     /// for a broker whose part has to be there before it is dialed.
+    #[inline(never)]
     pub fn answer(self: &Rc<Self>, given: Result<Login, Error>) {
         let driver = self.clone();
         self.spawn(async move {

@@ -436,6 +436,7 @@ impl Producers {
     }
 
     /// The broker's word that a message was not stored for now.
+    #[inline(never)]
     pub fn not_now(&mut self, ctx: &mut Context<'_>, slot: Slot) {
         let Some(id) = self.close(ctx, slot) else { return };
         let Some(call) = self.calls.get_mut(id) else { return };
@@ -450,6 +451,7 @@ impl Producers {
     }
 
     /// The broker's word that a message is not stored, for good.
+    #[inline(never)]
     pub fn refused(&mut self, ctx: &mut Context<'_>, slot: Slot, error: Error) {
         if let Some(id) = self.close(ctx, slot) {
             if let Some(call) = self.calls.get_mut(id) {
@@ -474,6 +476,7 @@ impl Producers {
     }
 
     /// A partition is of no use any more. A station that is gone ends its producers.
+    #[inline(never)]
     pub fn route_lost(&mut self, ctx: &mut Context<'_>, route: RouteId, error: &Error) {
         let found = self.producers.iter().enumerate().find_map(|(index, producer)| {
             let at = |target: &Target| target.lanes.iter().position(|lane| lane.route == route);
@@ -505,6 +508,7 @@ impl Producers {
     }
 
     /// A station was destroyed here: its producers end.
+    #[inline(never)]
     pub fn station_gone(&mut self, ctx: &mut Context<'_>, station: &str, error: &Error) {
         for id in self.ids(|producer| producer.stations.iter().any(|name| name == station)) {
             let targets = self.get(id).map(|producer| producer.stations.clone()).unwrap_or_default();

@@ -25,6 +25,12 @@ pub enum Part {
     Stations,
     /// What makes stations, and what the broker's refusals mean.
     Making,
+    /// What a broker's refusals mean for messages.
+    Refusals,
+    /// Sockets that are not the platform's WebSocket.
+    Raw,
+    /// Credentials that are asked for, or made ready.
+    Credentials,
     /// The move to another server before this one goes.
     Moving,
     /// Schemas that are read again, after news or a lost link.
@@ -49,6 +55,9 @@ impl Part {
         match self {
             Part::Stations => "stations",
             Part::Making => "making",
+            Part::Refusals => "refusals",
+            Part::Raw => "raw",
+            Part::Credentials => "credentials",
             Part::Moving => "moving",
             Part::Watching => "watching",
             Part::Memory => "memory",

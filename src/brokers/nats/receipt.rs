@@ -14,10 +14,17 @@ use crate::link::session::{Output, Slot};
 
 /// What an answer's body means for the message under `slot`.
 pub fn read(slot: Slot, body: &[u8], json: JsonReader) -> Output {
-    match ack(body) {
-        Some((sequence, duplicate)) => Output::Stored { slot, sequence, duplicate },
-        None => json.read(body).map_or_else(|| Output::Refused(slot, unknown_answer()), |value| unusual(slot, &value)),
-    }
+    stored(slot, body).unwrap_or_else(|| odd(slot, body, json))
+}
+
+/// The usual answer; `None` for any other.
+pub fn stored(slot: Slot, body: &[u8]) -> Option<Output> {
+    ack(body).map(|(sequence, duplicate)| Output::Stored { slot, sequence, duplicate })
+}
+
+/// Any other.
+pub fn odd(slot: Slot, body: &[u8], json: JsonReader) -> Output {
+    json.read(body).map_or_else(|| Output::Refused(slot, unknown_answer()), |value| unusual(slot, &value))
 }
 
 /// A `PubAck` without the JSON reader: sequence and whether it was a duplicate. `None` for anything unusual.

@@ -16,6 +16,7 @@ pub mod beside;
 mod feeds;
 mod live;
 mod moving;
+mod odd;
 mod pings;
 
 use super::feed::Pulls;
@@ -28,10 +29,10 @@ use crate::base::id::{push_base36, random_id};
 use crate::base::limits;
 use crate::base::time::{Millis, Now, Time, Wall, earliest};
 use crate::base::value::{JsonReader, Value};
-use crate::link::live::{Heard, Live};
+use crate::link::live::Live;
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
+    Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Odd, Output, Place, Request, RouteId, ServerFacts, Session,
     Slot, Source, Verdict, WaitId,
 };
 use pings::{Ears, Ping};
@@ -121,6 +122,8 @@ pub struct NatsSession {
     /// Subscriptions of live messages, and what no round trip has confirmed.
     ears: Ears,
     jitter: u32,
+    /// The code for what is unusual may not be there.
+    plain: bool,
     /// End of the reply subject that is being written; one buffer for all.
     name: Vec<u8>,
     outputs: VecDeque<Output>,
@@ -152,6 +155,7 @@ impl NatsSession {
             silent: false,
             ears: Ears::default(),
             jitter: 0,
+            plain: false,
             name: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -353,46 +357,17 @@ impl NatsSession {
                     .said(text);
                 self.broken(denied);
             }
-            Complaint::Publish(subject) => {
-                let denied = Error::new(Kind::PermissionDenied, format!("the user may not publish to {subject}"))
-                    .hint("Ask for the rights that the README lists for producing and consuming.")
-                    .said(text);
-                self.denied(subject, &denied);
+            Complaint::Publish(_) if self.plain => {
+                let (name, head, body) = (Vec::new(), Vec::new(), text.as_bytes().to_vec());
+                self.outputs.push_back(Output::Odd(Odd { link: self.inbox.clone(), name, head, body }));
             }
+            Complaint::Publish(subject) => self.denied(subject, text),
         }
     }
 
     fn subscribe_registry(&self, out: &mut Outbox) {
         if self.watches && self.phase == Phase::Up {
             wire::push_sub(out.main(), &[registry::SUBJECTS.as_bytes(), b">"], REGISTRY_SID);
-        }
-    }
-
-    /// A refused publish gets no other answer: find out whose it was.
-    fn denied(&mut self, subject: &str, denied: &Error) {
-        if let Some(at) = self.questions.iter().position(|(_, to)| to == subject) {
-            let (wait, _) = self.questions.remove(at);
-            self.gathered.retain(|(other, _)| *other != wait);
-            self.outputs.push_back(Output::Replied(wait, Err(denied.clone())));
-            return;
-        }
-        let before = self.outputs.len();
-        for (index, route) in &self.routes {
-            if time::leads(&route.subject, subject) {
-                self.outputs.push_back(Output::RouteLost(RouteId(index as u32), denied.clone().at(&route.station)));
-            }
-        }
-        for (index, feed) in &self.feeds {
-            let ends = subject.strip_suffix(feed.group.as_str()).and_then(|rest| rest.strip_suffix('.'));
-            if ends.is_some_and(|rest| rest.ends_with(feed.stream.as_str()) && rest.contains(".CONSUMER.")) {
-                self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
-            }
-        }
-        // An acknowledgement is no live message.
-        if self.outputs.len() == before && self.ears.is_used() && !subject.starts_with("$JS.") {
-            self.outputs.push_back(Output::Live(Heard::Denied(subject.into(), denied.clone())));
-        } else if self.outputs.len() == before {
-            self.outputs.push_back(Output::Remark(denied.clone()));
         }
     }
 
@@ -655,6 +630,15 @@ impl Session for NatsSession {
         if !std::mem::replace(&mut self.watches, true) {
             self.subscribe_registry(out);
         }
+    }
+
+    fn begin_plain(&mut self) {
+        self.plain = true;
+    }
+
+    fn odd(&mut self, now: Now, odd: Odd, out: &mut Outbox) {
+        self.plain = false;
+        self.heard_again(now, &odd, out);
     }
 
     fn live(&mut self) -> &mut dyn Live {

@@ -135,6 +135,7 @@ impl Inner {
     }
 
     /// Ask the shell, or the application's factory behind it.
+    #[inline(never)]
     fn ask(self: Rc<Self>, open: &Function, dial: Dial<'_>) {
         let made = open.call3(&JsValue::UNDEFINED, &dial.url.into(), &dial.name.into(), &dial.encrypted.into());
         spawn_local(async move {
@@ -158,6 +159,7 @@ impl Inner {
     }
 
     /// Encrypt what is open.
+    #[inline(never)]
     fn encrypt(self: Rc<Self>) {
         let done = match &*self.pipe.borrow() {
             Pipe::Web { socket, .. } => call(socket, "encrypt"),
