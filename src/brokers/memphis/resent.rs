@@ -10,10 +10,18 @@ use crate::brokers::nats::{names, wire};
 /// Where their acknowledgements go.
 pub const ACKS: &str = "$memphis_pm_acks";
 
-/// Where those for a group come, and the name under which its members share them: the dotted form, which brokers have since
-/// 1.4.2. On the older one every message comes once more.
-pub fn subject(station: &str, group: &str) -> String {
-    format!("$memphis_dls_{}.{}", names::token(station), names::token(group))
+/// Where those for a group come, and the name under which its members share them. Brokers before 1.4.2 know one form only;
+/// later ones send each message on both. `version`: what the broker says of itself, which is its own number up to 1.4.2, and
+/// later that of the server it was made from.
+pub fn subject(station: &str, group: &str, version: &str) -> String {
+    let between = if is_old(version) { '_' } else { '.' };
+    format!("$memphis_dls_{}{between}{}", names::token(station), names::token(group))
+}
+
+fn is_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|part| parse_decimal(part.as_bytes()));
+    let [Some(1), Some(minor), Some(patch)] = [0; 3].map(|_| numbers.next().flatten()) else { return false };
+    (minor, patch) < (4, 2)
 }
 
 /// What acknowledges the message with this header block: the whole report. `None` if the message is not one of them. No
@@ -36,7 +44,17 @@ mod tests {
 
     #[test]
     fn subjects_have_internal_names() {
-        assert_eq!(subject("or.ders", "bil.ling"), "$memphis_dls_or#ders.bil#ling");
+        assert_eq!(subject("or.ders", "bil.ling", "2.10.7"), "$memphis_dls_or#ders.bil#ling");
+    }
+
+    #[test]
+    fn old_brokers_have_the_old_form() {
+        for old in ["1.1.1", "1.3.1", "1.4.0", "1.4.1"] {
+            assert_eq!(subject("a", "b", old), "$memphis_dls_a_b", "{old}");
+        }
+        for new in ["1.4.2", "1.5.0", "2.10.7", "2.9.15", "", "1.4", "1.x.1", "one"] {
+            assert_eq!(subject("a", "b", new), "$memphis_dls_a.b", "{new}");
+        }
     }
 
     #[test]

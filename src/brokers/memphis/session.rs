@@ -137,11 +137,13 @@ impl MemphisSession {
         }
     }
 
-    /// The feed by which dead letters come again to a group, and whether it is read without acks.
+    /// The feed by which dead letters come again to a group, and whether it is read without acks: of those that somebody reads
+    /// at present, else of all, the first.
     pub(super) fn first_feed(&self, station: &str, group: &str) -> Option<(FeedId, bool)> {
         let feeds = (0u32..).zip(&self.feeds).filter_map(|(at, feed)| Some((at, feed.as_ref()?)));
         let of_group = feeds.filter(|(_, feed)| feed.station == station && feed.group == group);
-        of_group.min_by_key(|(_, feed)| feed.partition).map(|(at, feed)| (FeedId(at), feed.auto_ack))
+        let idle = |at: u32| self.inner.asked(FeedId(at)) == 0;
+        of_group.min_by_key(|(at, feed)| (idle(*at), feed.partition)).map(|(at, feed)| (FeedId(at), feed.auto_ack))
     }
 
     fn feed(&self, id: FeedId) -> Option<&Feed> {
@@ -274,7 +276,8 @@ impl Session for MemphisSession {
             *feed = Some(Feed { station, group, partition: spec.place.partition, auto_ack: spec.auto_ack });
         }
         self.autos |= spec.auto_ack;
-        let subject = resent::subject(&spec.place.station, &spec.group);
+        let version = self.inner.server().version;
+        let subject = resent::subject(&spec.place.station, &spec.group, version.as_deref().unwrap_or_default());
         let about = About::Dead { station: spec.place.station.clone(), group: spec.group.clone() };
         self.shared.listen(format!("{subject} {subject}"), about);
         self.listen(out);

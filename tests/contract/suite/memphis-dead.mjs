@@ -92,6 +92,17 @@ row('of two members one gets it', pages, async (t) => {
   t.deepEqual(t.texts(batches.flat()), ['broken'], 'messages');
 });
 
+row('of two members on one connection the one who reads gets it', pages, async (t) => {
+  const { connection, consumer, station, resend } = await died(t);
+  await consumer.stop();
+  const other = await connection.consumer(station.name, { consumerName: 'd', consumerGroup: 'g.one' });
+  const reading = t.collect(other, 1);
+  await t.elapse(200);
+  await resend();
+  t.deepEqual(t.texts(await reading), ['broken'], 'messages');
+  await gone(t, station);
+});
+
 row('another group does not get it', pages, async (t) => {
   const { connection, station, consumer, resend } = await died(t);
   const other = await connection.consumer(station.name, { consumerName: 'other', start: 'next' });

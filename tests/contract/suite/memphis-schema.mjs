@@ -336,6 +336,29 @@ row('updates that cannot be read change nothing', inside, async (t) => {
   t.deepEqual(entries, [], `entries of status() about ${schema}`);
 });
 
+row('who only looks, and a link that comes back, leave no row in the broker\'s database', { ...memphis, controls: ['inside', 'cut'] }, async (t) => {
+  const { connection, schema, station } = await enforced(t);
+  await station.info();
+  for await (const message of station.browse()) t.fail(t.show(message));
+  t.deepEqual(await t.control('rows', station.name), { producers: 0, consumers: 0 }, 'rows before anything is produced');
+  const producer = await connection.producer(station.name, { producerName: 'p' });
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  await producer.produce({ id: 1 });
+  t.deepEqual(await t.control('rows', station.name), { producers: 1, consumers: 1 }, 'rows');
+  const entries = told(connection);
+  const down = (async () => { for await (const { type } of connection.status()) if (type === 'disconnected') return; })();
+  await t.control('cut', station.name);
+  await down;
+  await (await t.connect()).detachSchema(station.name);
+  await heard(t, entries, null);
+  await producer.produce('anything', { msgId: 'm' });
+  t.equal((await t.collect(consumer, 2)).length, 2, `messages, ${schema}`);
+  await t.until(async () => t.show(await t.control('rows', station.name)) === t.show({ producers: 1, consumers: 1 }), 5000, 'one row each');
+  await producer.destroy();
+  await consumer.destroy();
+  t.deepEqual(await t.control('rows', station.name), { producers: 0, consumers: 0 }, 'rows at the end');
+});
+
 // ---- answers that are none ------------------------------------------------------------------------------------------
 
 for (const [what, text] of [['a text', 'something is wrong'], ['half of JSON', '{"error":'], ['a list', '[1]'], ['an object with an error', '{"error":"no"}']]) {
