@@ -360,7 +360,7 @@ impl Ops {
             #[cfg(feature = "nats")]
             Ops::Nats(api) => Operation::new(nats::time::prepare(api, facts, needs)),
             #[cfg(feature = "memphis")]
-            Ops::Memphis(ops) => ops.prepare(),
+            Ops::Memphis(ops) => ops.prepare(needs),
         }
     }
 

@@ -155,6 +155,8 @@ pub struct GroupSpec {
     pub nameless: bool,
     /// Where it begins, if it is new.
     pub start: Start,
+    /// It is made again after it was lost; a station that is gone then stays so.
+    pub again: bool,
     /// Where single partitions begin instead: number and sequence; for a group that is made again.
     pub resume: Vec<(u32, u64)>,
     /// How long a delivery may stay without ack.

@@ -440,6 +440,7 @@ impl Consumers {
         if consumer.spec.group.nameless && expired {
             // The page slept longer than the broker keeps a nameless group: it is made again after what was acked last.
             consumer.stage = Stage::Opening;
+            consumer.spec.group.again = true;
             consumer.spec.group.resume = consumer
                 .feeds
                 .iter()

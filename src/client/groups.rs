@@ -45,7 +45,15 @@ impl Driver {
         let station = StationSpec::default();
         let since = self.watch_registry(std::slice::from_ref(&spec.station));
         let ops = self.ops()?;
-        let mut facts = ops.station(&spec.station, &station).await?;
+        // A group that is made again does not make its station again.
+        let mut facts = match spec.group.again {
+            false => ops.station(&spec.station, &station).await?,
+            true => ops.find(&spec.station).await?.ok_or_else(|| {
+                Error::new(Kind::NoSuchStation, "the station does not exist any more")
+                    .hint("Make the consumer again to create it.")
+                    .at(&spec.station)
+            })?,
+        };
         let group = ops.group(&facts, &spec.group).await?;
         ops.retold(&mut facts);
         // Messages are handed over without an engine, too: then decode() says what is missing.

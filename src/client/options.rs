@@ -468,6 +468,7 @@ pub fn consumer(
             member: own.clone(),
             nameless,
             start: start(&read, now)?,
+            again: false,
             resume: Vec::new(),
             ack_time: Millis(read.whole("maxAckTimeMs", 30_000, 1, SAFE)?),
             max_deliveries: read.whole("maxMsgDeliveries", 10, 1, u64::from(u32::MAX))? as u32,

@@ -12,7 +12,7 @@ use crate::brokers::terms::{
     Done, GroupFacts, GroupSpec, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk,
 };
 use crate::link::exchange::Exchange;
-use crate::link::session::Place;
+use crate::link::session::{NEEDS_DELAY, Place};
 use std::rc::Rc;
 
 /// What is asked of one broker.
@@ -67,7 +67,7 @@ pub trait Operations {
     /// Enforce a schema on a station, or none.
     fn enforce<'a>(&'a self, station: &'a str, schema: &'a str) -> Operation<'a, ()>;
     /// Messages that vanish or appear later.
-    fn prepare<'a>(&self) -> Operation<'a, ()>;
+    fn prepare<'a>(&self, needs: u8) -> Operation<'a, ()>;
     /// The stations there are.
     fn stations<'a>(&self) -> Operation<'a, Vec<StationReport>>;
     /// The removal of messages.
@@ -151,8 +151,12 @@ impl Operations for Ops {
         boxed(schemas::enforce(self, station, schema))
     }
 
-    fn prepare<'a>(&self) -> Operation<'a, ()> {
-        lacking("messages that vanish or appear later")
+    fn prepare<'a>(&self, needs: u8) -> Operation<'a, ()> {
+        lacking(if needs & NEEDS_DELAY > 0 {
+            "messages that appear later (delayMs)"
+        } else {
+            "messages that vanish (expirationMs)"
+        })
     }
 
     fn stations<'a>(&self) -> Operation<'a, Vec<StationReport>> {

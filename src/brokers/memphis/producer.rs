@@ -8,6 +8,7 @@ use super::{Ops, names, schemas, station};
 use crate::base::bytes::push_decimal;
 use crate::base::error::Kind;
 use crate::base::value::Value;
+use crate::brokers::nats;
 use crate::brokers::terms::{Done, StationFacts};
 use crate::link::session::Place;
 
@@ -15,16 +16,20 @@ use crate::link::session::Place;
 pub async fn open(ops: &Ops, found: StationFacts, producer: &str) -> Done<StationFacts> {
     let shared = &ops.shared;
     let name = found.name.as_str();
-    if !found.existed {
-        // Rows of a station of that name were removed with it.
-        shared.forget(name);
+    let asked = found.places.first().map(|place| ops.api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new()));
+    let places = if shared.schema_of(name).is_some() && join(&shared.producers, name, producer, "") {
+        found.places.clone()
+    } else {
+        let answer = create(ops, name, producer).await?;
+        add(&shared.producers, name, producer, "");
+        partitions(name, &answer)
+    };
+    let mut facts = station::facts(ops, name, places, found.existed);
+    if let Some(asked) = asked {
+        // How long an id is remembered decides about repeats. Who may not ask gets the default.
+        facts.window = asked.answer().await.map_or(facts.window, |info| nats::station::read_spec(&info).window);
     }
-    if shared.schema_of(name).is_some() && join(&shared.producers, name, producer, "") {
-        return Ok(station::facts(ops, name, found.places, found.existed));
-    }
-    let answer = create(ops, name, producer).await?;
-    add(&shared.producers, name, producer, "");
-    Ok(station::facts(ops, name, partitions(name, &answer), found.existed))
+    Ok(facts)
 }
 
 /// Make the row. Whoever makes one hears of changes of the station's schema, and what it is now.

@@ -67,7 +67,10 @@ fn stream<'a>(ops: &'a Ops, name: &'a str, partition: u32) -> impl Future<Output
 
 /// Create what is missing; what exists is left as it is.
 pub async fn ensure(ops: &Ops, name: &str, spec: &StationSpec) -> Done<StationFacts> {
-    if let Some(facts) = find(ops, name).await? {
+    if let Some(mut facts) = find(ops, name).await? {
+        if !spec.given.is_empty() {
+            facts.differs = differs(ops, &facts, spec).await?;
+        }
         return Ok(facts);
     }
     // Rows of a station of that name were removed with it.
@@ -107,6 +110,22 @@ async fn was_there(ops: &Ops, name: &str) -> Done<bool> {
         Err(error) if error.kind == Kind::NoSuchStation => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Names of the options that the caller gave and that are stored otherwise, as far as JetStream and the answer to a producer
+/// tell: what becomes of its dead letters is known to the broker alone.
+async fn differs(ops: &Ops, facts: &StationFacts, spec: &StationSpec) -> Done<Vec<&'static str>> {
+    let (Some(place), name) = (facts.places.first(), facts.name.as_str()) else { return Ok(Vec::new()) };
+    let asked = ops.api.ask(&format!("STREAM.INFO.{}", place.store), Vec::new());
+    let info = asked.await.map_err(|refusal| refusal.error(name))?;
+    let mut stored = nats::station::read_spec(&info);
+    stored.partitions = u32::try_from(facts.places.len()).unwrap_or(u32::MAX);
+    if spec.given.contains(&"schemaName") {
+        stored.schema = producer::bound(ops, name).await?.map(|facts| facts.schema).unwrap_or_default();
+    }
+    let told =
+        |option: &&str| !matches!(*option, "sendPoisonMsgToDls" | "sendSchemaFailedMsgToDls" | "dlsStation" | "extra");
+    Ok(nats::adopt::differs(info.get("config"), &stored, spec).into_iter().filter(told).collect())
 }
 
 async fn create(ops: &Ops, name: &str, spec: &StationSpec) -> Done<()> {

@@ -4,10 +4,10 @@ import { topic } from '../kit/rows.mjs';
 
 const row = topic('connect', 5);
 
-// Capabilities that section 9 promises for sections 1 to 5, on every broker the suite knows today.
-const PROMISED = ['partitions', 'groups', 'ack', 'nack', 'delay', 'in_progress', 'msg_id', 'start_sequence', 'start_time', 'last_messages',
-  'destroy', 'info', 'retention_messages', 'retention_bytes', 'retention_ack_based'];
-const ALL = [...PROMISED, 'dead_letters', 'dls_station', 'schemas', 'purge', 'list', 'get', 'live', 'requests', 'expiration', 'delayed_produce',
+// Capabilities that section 9 promises for sections 1 to 5, on every broker the suite knows today; one of them not on Memphis.
+const PROMISED = ['partitions', 'groups', 'ack', 'nack', 'delay', 'in_progress', 'msg_id', 'start_sequence', 'last_messages', 'destroy',
+  'info', 'retention_messages', 'retention_bytes', 'retention_ack_based'];
+const ALL = [...PROMISED, 'start_time', 'dead_letters', 'dls_station', 'schemas', 'purge', 'list', 'get', 'live', 'requests', 'expiration', 'delayed_produce',
   'filters', 'compression', 'resend', 'storage_type', 'replicas', 'tiered_storage'];
 
 row('a connection knows its broker and is connected', async (t) => {
@@ -18,7 +18,8 @@ row('a connection knows its broker and is connected', async (t) => {
 
 row('capabilities are known when connect resolves', async (t) => {
   const { capabilities } = await t.connect();
-  for (const feature of PROMISED) t.ok(capabilities.has(feature), `${feature} is promised, but: ${capabilities.why(feature)}`);
+  const promised = t.broker === 'memphis' ? PROMISED : [...PROMISED, 'start_time'];
+  for (const feature of promised) t.ok(capabilities.has(feature), `${feature} is promised, but: ${capabilities.why(feature)}`);
 });
 
 row('capabilities.has, why and list agree about every feature', async (t) => {

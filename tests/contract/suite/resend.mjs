@@ -55,11 +55,12 @@ for (const [what, args, code] of [
   ['no name', [undefined], 'invalid_argument'],
   ['a payload that is none', [undefined, 7], 'invalid_argument'],
   ['an option that is none', [undefined, undefined, { nonsense: 1 }], 'invalid_argument'],
-  ['a payload that is too large', [undefined, new Uint8Array(2 * 1024 * 1024)], 'too_large'],
+  ['a payload that is too large', [undefined, undefined], 'too_large'],
 ]) {
   row(`${what}: refused, and the message stays unsettled`, { needs, waits: true }, async (t) => {
-    const { consumer, target, message } = await setup(t);
+    const { connection, consumer, target, message } = await setup(t);
     const [station, ...rest] = args;
+    if (code === 'too_large') rest[0] = new Uint8Array((await connection.ping()).maxPayloadBytes ?? 2 * 1024 * 1024);
     await t.rejects(() => message.resend(what.endsWith('name') || what.startsWith('a name') ? station : target.name, ...rest), code);
     const [again] = await t.collect(consumer, 1);
     t.deepEqual([again.text(), again.deliveries], ['payload', 2], 'what comes again');

@@ -274,6 +274,7 @@ fn named(name: &str) -> GroupSpec {
         member: "c".into(),
         nameless: false,
         start: Start::First,
+        again: false,
         resume: Vec::new(),
         ack_time: Millis(1000),
         max_deliveries: 3,
