@@ -260,7 +260,7 @@ fn window(config: &Value) -> Millis {
 }
 
 /// The options of the contract, as the stored configuration has them.
-pub(in crate::brokers) fn read_spec(info: &Value) -> StationSpec {
+pub(crate) fn read_spec(info: &Value) -> StationSpec {
     let config = info.get("config");
     let metadata = config.get("metadata");
     let positive = |key: &str| config.get(key).whole().filter(|value| *value > 0);
