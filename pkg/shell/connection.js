@@ -421,7 +421,7 @@ export class Connection {
 
   /** @returns {AsyncIterable<Api.StationInfo>} */
   stations() {
-    return later(async () => (await look()).stations(this));
+    return later(() => look((looking) => looking.stations(this)));
   }
 
   /**

@@ -2,29 +2,44 @@
 
 /** @template T @typedef {AsyncGenerator<T, undefined>} Run */
 
-/** @type {Promise<typeof import('./look.js')> | undefined} */
+/** @typedef {typeof import('./look.js')} Looking */
+
+/** @type {Looking | undefined} */
+let there;
+
+/** @type {Promise<Looking> | undefined} */
 let looking;
 
-/** The module for looking. A load that failed is tried again by the next call. */
-export function look() {
+/**
+ * Use the module for looking: at once if it is there. A load that failed is tried again by the next call.
+ * @template T
+ * @param {(module: Looking) => T} use
+ * @returns {Promise<T>}
+ */
+export async function look(use) {
+  if (there) return use(there);
   looking ??= import('./look.js');
   looking.catch(() => {
     looking = undefined;
   });
-  return looking;
+  there = await looking;
+  return use(there);
 }
 
 /**
- * An iterable that is made when it is first asked for something; each iteration begins anew.
+ * An iterable whose first iteration begins at the call; each further one begins anew.
  * @template T
  * @param {() => Promise<Run<T>>} load
  * @returns {AsyncIterable<T>}
  */
 export function later(load) {
+  /** @type {Promise<Run<T>> | undefined} */
+  let first = load();
+  first.catch(() => {});
   return {
     [Symbol.asyncIterator]() {
-      /** @type {Promise<Run<T>> | undefined} */
-      let loading;
+      let loading = first;
+      first = undefined;
       let over = false;
       return {
         async next() {

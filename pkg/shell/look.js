@@ -6,17 +6,23 @@ import { Stored } from './stored.js';
 /** @import * as Api from '../index.js' */
 
 /** @param {Connection} connection @returns {AsyncGenerator<Api.StationInfo, undefined>} */
-export async function* stations(connection) {
-  yield* await connection._cold((engine) => engine.listStations());
+export function stations(connection) {
+  const listed = connection._cold((engine) => engine.listStations());
+  listed.catch(() => {});
+  return (async function* () {
+    yield* await listed;
+    return undefined;
+  })();
 }
 
 /**
+ * Begins at the call: it ends at what is the newest then.
  * @param {Connection} connection
  * @param {string} station
  * @param {{ start?: Api.Start, partitionNumber?: number, limit?: number, signal?: AbortSignal } | undefined} options
  * @returns {AsyncGenerator<Api.StoredMessage, undefined>}
  */
-export async function* browse(connection, station, options) {
+export function browse(connection, station, options) {
   const signal = connection._signal(options?.signal);
   /** @type {(error: unknown) => void} */
   let abort = () => {};
@@ -26,20 +32,33 @@ export async function* browse(connection, station, options) {
   aborted.catch(() => {});
   signal?.addEventListener('abort', abort, { once: true });
   const begun = connection._cold((engine) => engine.beginLook(station, options));
-  try {
-    const look = await Promise.race([begun, aborted]);
-    const schema = await Promise.race([connection._schemaOf(station), aborted]);
-    for (;;) {
-      /** @type {any[]} */
-      const page = await Promise.race([connection._cold((engine) => engine.nextLook(look)), aborted]);
-      if (page.length === 0) return;
-      for (let at = 0; at < page.length; at += 5) {
-        connection._signal(signal);
-        yield /** @type {any} */ (new Stored(connection, station, page[at], page[at + 1], page[at + 2], page[at + 3], page[at + 4], schema));
-      }
-    }
-  } finally {
+  const end = () => {
     signal?.removeEventListener('abort', abort);
-    begun.then((look) => connection._released((engine) => engine.endLook(look)), () => {});
-  }
+    begun.then((look) => connection._released((engine) => engine.endLook(look))).catch(() => {});
+  };
+  begun.catch(() => {});
+  const run = (async function* () {
+    try {
+      const look = await Promise.race([begun, aborted]);
+      const schema = await Promise.race([connection._schemaOf(station), aborted]);
+      for (;;) {
+        /** @type {any[]} */
+        const page = await Promise.race([connection._cold((engine) => engine.nextLook(look)), aborted]);
+        if (page.length === 0) return undefined;
+        for (let at = 0; at < page.length; at += 5) {
+          connection._signal(signal);
+          yield /** @type {any} */ (new Stored(connection, station, page[at], page[at + 1], page[at + 2], page[at + 3], page[at + 4], schema));
+        }
+      }
+    } finally {
+      end();
+    }
+  })();
+  const leave = run.return.bind(run);
+  // One that was never asked for anything has no end of its own.
+  run.return = (value) => {
+    end();
+    return leave(value);
+  };
+  return run;
 }

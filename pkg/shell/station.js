@@ -64,16 +64,18 @@ export class Station {
    * @returns {AsyncIterable<Api.StoredMessage>}
    */
   browse(options) {
-    return later(async () => (await look()).browse(this.#connection, this.name, options));
+    return later(() => look((looking) => looking.browse(this.#connection, this.name, options)));
   }
 
   /** @returns {AsyncIterable<Api.DeadLetter>} */
   deadLetters() {
     const connection = this.#connection;
-    // Asked for now: it ends at what is the newest at the call.
-    const newest = connection._cold((engine) => engine.newestLetter(this.name));
-    newest.catch(() => {});
-    return later(async () => (await import('./dead.js')).letters(connection, this.name, await newest));
+    return later(async () => {
+      // Asked for first: it ends at what is the newest at the call.
+      const newest = connection._cold((engine) => engine.newestLetter(this.name));
+      newest.catch(() => {});
+      return (await import('./dead.js')).letters(connection, this.name, await newest);
+    });
   }
 
   /** @returns {Promise<number | undefined>} */

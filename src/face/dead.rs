@@ -1,6 +1,7 @@
 //! Dead letters: cold calls of the engine.
 
 use super::engine::{Engine, find, promise};
+use super::look::at_once;
 use crate::base::id::check_name;
 use crate::brokers::dead::Letter;
 use crate::policy::redelivery::Cause;
@@ -13,7 +14,7 @@ impl Engine {
     #[wasm_bindgen(js_name = newestLetter)]
     pub fn newest_letter(&self, station: String) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { Ok((driver.newest_letter(&station).await? as f64).into()) })
+        at_once(Box::pin(async move { Ok((driver.newest_letter(&station).await? as f64).into()) }))
     }
 
     /// The next dead letters with numbers from `from` to `to`; none if there are no more. Of each: number, kind of reason,

@@ -13,7 +13,9 @@ use crate::client::turn::{ConsumerId, MsgId};
 use js_sys::{Array, BigInt, Promise, Uint8Array};
 use slab::Slab;
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use wasm_bindgen::prelude::*;
 
 /// Looks that have begun and not ended. One that is being asked is taken out meanwhile.
@@ -25,10 +27,10 @@ impl Engine {
     #[wasm_bindgen(js_name = listStations)]
     pub fn list_stations(&self) -> Promise {
         let driver = self.driver.clone();
-        promise(async move {
+        at_once(Box::pin(async move {
             let reports = driver.ops()?.stations().await?;
             Ok(reports.iter().map(report::station).collect::<Array>().into())
-        })
+        }))
     }
 
     /// Remove the messages of a station; gives their number.
@@ -47,11 +49,11 @@ impl Engine {
     pub fn begin_look(&self, name: String, given: &JsValue) -> Promise {
         let (driver, looks) = (self.driver.clone(), self.looks.clone());
         let read = values::options(given).and_then(|given| options::browse(&given, driver.now()));
-        promise(async move {
+        at_once(Box::pin(async move {
             check_name("station", &name, driver.broker().capitals())?;
             let look = Look::begin(&driver.ops()?, &name, &read?).await?;
             Ok((looks.borrow_mut().insert(Some(look)) as f64).into())
-        })
+        }))
     }
 
     /// The next messages of a look, five members each: partition, sequence, time stamp, header block, payload. None where it
@@ -104,6 +106,15 @@ impl Engine {
 pub fn stays_for(broker: u32, head: &[u8]) -> f64 {
     let kind = brokers::Kind::of_block(broker);
     kind.expires(head).map_or(f64::NAN, |span| span.0 as f64)
+}
+
+/// A promise of an operation whose first question goes out before anything that the application sends next: what is newest
+/// at the call is what counts.
+pub(super) fn at_once(mut work: Pin<Box<dyn Future<Output = Result<JsValue, Error>>>>) -> Promise {
+    match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => promise(async { result }),
+        Poll::Pending => promise(work),
+    }
 }
 
 /// Stored messages as the shell reads them.

@@ -25,12 +25,23 @@ const AT_ONCE: u64 = 16;
 
 /// Begin walks through the partitions, or one of them, up to what is there now.
 pub async fn walks(api: &Api, name: &str, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
-    let facts = station::find(api, name).await?.ok_or_else(|| super::session::gone(name, 10059))?;
-    walks_of(api, &facts, start, partition).await
+    let found = station::look(api, name).await?.ok_or_else(|| super::session::gone(name, 10059))?;
+    walks_from(api, &station::facts(name, &found, true), &found, start, partition).await
 }
 
 /// The same where the station's partitions are known.
 pub async fn walks_of(api: &Api, facts: &StationFacts, start: Start, partition: Option<u32>) -> Done<Vec<Walk>> {
+    walks_from(api, facts, &Value::Nothing, start, partition).await
+}
+
+/// `found`: what is known of one of its streams.
+async fn walks_from(
+    api: &Api,
+    facts: &StationFacts,
+    found: &Value,
+    start: Start,
+    partition: Option<u32>,
+) -> Done<Vec<Walk>> {
     let name = facts.name.as_str();
     let wanted = |place: &&Place| partition.is_none_or(|number| number == place.partition);
     let places: Vec<_> = facts.places.iter().filter(wanted).collect();
@@ -39,13 +50,20 @@ pub async fn walks_of(api: &Api, facts: &StationFacts, start: Start, partition: 
             .hint("Partitions are numbered from 1; station.partitions lists them.")
             .at(name));
     }
-    let asked: Vec<_> =
-        places.iter().map(|place| api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new())).collect();
+    // What the first answer says of its own stream was the newest at the call.
+    let ask = |place: &&Place| {
+        let here = found.get("config").get("name").text() == Some(place.store.as_str());
+        (!here).then(|| api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new()))
+    };
+    let asked: Vec<_> = places.iter().map(ask).collect();
     let mut walks = Vec::new();
     for (place, pending) in places.into_iter().zip(asked) {
-        let info = pending.answer().await.map_err(|refusal| refusal.error(name))?;
-        let mut walk = whole(place, &info);
-        walk.next = begin(api, &walk, &info, start).await?;
+        let info = match pending {
+            Some(pending) => &pending.answer().await.map_err(|refusal| refusal.error(name))?,
+            None => found,
+        };
+        let mut walk = whole(place, info);
+        walk.next = begin(api, &walk, info, start).await?;
         walks.push(walk);
     }
     Ok(walks)

@@ -75,6 +75,32 @@ row('browse ends at what was newest when it began', { needs }, async (t) => {
   t.equal(seen, 600, 'messages');
 });
 
+row('browse, stations() and a second loop over them: each ends at what was there when it was called, or began', { needs: [...needs, 'list'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  await t.fill(station, 3);
+  // The code for looking is there from here on; questions are answered in their order then.
+  t.equal((await all(station.browse())).length, 3, 'messages');
+  const looking = station.browse();
+  const listing = connection.stations();
+  const made = `${station.name}.later`;
+  await station.info();
+  await station.produce('later');
+  await connection.station(made);
+  t.deepEqual((await all(looking)).map((message) => message.text()), ['m0', 'm1', 'm2'], 'messages of the call');
+  t.equal((await all(listing)).some((info) => info.name === made), false, 'a station that was made later');
+  t.equal((await all(looking)).at(-1).text(), 'later', 'the next loop');
+  t.equal((await all(listing)).some((info) => info.name === made), true, 'the next list');
+  // One that nobody reads does no harm, nor does one that fails.
+  station.browse();
+  connection.stations();
+  const gone = station.browse({ limit: -1 });
+  await station.info();
+  await t.rejects(() => all(gone), 'invalid_argument');
+  const unread = station.browse()[Symbol.asyncIterator]();
+  t.equal((await unread.return()).done, true, 'ended');
+  await connection.close();
+});
+
 row('browse takes part in nothing: groups and acks are untouched', { needs: [...needs, 'groups', 'ack'] }, async (t) => {
   const { station } = await t.setup();
   await t.fill(station, 4);
