@@ -26,6 +26,7 @@ function bytes(text) {
 /** Decoded when they are used. */
 const parts = {
   options: async () => bytes((await import('./wasm/inline-options.js')).default),
+  batch: async () => bytes((await import('./wasm/inline-batch.js')).default),
   stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
   refusals: async () => bytes((await import('./wasm/inline-refusals.js')).default),
   raw: async () => bytes((await import('./wasm/inline-raw.js')).default),

@@ -12,6 +12,7 @@ async function load(source) {
 /** Loaded when they are used. Each written out, since bundlers look for this form. */
 const parts = {
   options: () => new URL('./wasm/stationmaster-options.wasm', import.meta.url),
+  batch: () => new URL('./wasm/stationmaster-batch.wasm', import.meta.url),
   stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
   refusals: () => new URL('./wasm/stationmaster-refusals.wasm', import.meta.url),
   raw: () => new URL('./wasm/stationmaster-raw.wasm', import.meta.url),

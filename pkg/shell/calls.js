@@ -68,7 +68,7 @@ export class Calls {
         const reading = this.#connection._checked(options, true, 'checkProduce', mixed);
         if (reading) {
           const kept = copied(this.#connection.broker, message);
-          return reading.then(() => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
+          return this.#connection._early(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
         }
       }
       const scratch = this.scratch;

@@ -44,6 +44,7 @@ export class Connection {
   /** Loaded when first used. @type {Live | undefined} */ #live;
   /** @type {Promise<Live> | undefined} */ #liveLoading;
   /** A call from before close() is let through. */ #letting = false;
+  /** Such calls, until they have begun. @type {Set<Promise<unknown>>} */ #early = new Set();
   /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
@@ -312,7 +313,7 @@ export class Connection {
         const reading = this._checked(options, true, 'checkProducer', true);
         if (reading) {
           const kept = copied(this.broker, message);
-          return reading.then(() => this.produce(stations, kept, options));
+          return this._early(reading, () => this.produce(stations, kept, options));
         }
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
@@ -487,13 +488,30 @@ export class Connection {
   async #first(message, work) {
     this._check();
     const kept = snapshot(this.broker, message);
-    const live = await this.#useLive();
-    this.#letting = true;
-    try {
-      return work(live, kept);
-    } finally {
-      this.#letting = false;
-    }
+    return this._early(this.#useLive(), (live) => work(live, kept));
+  }
+
+  /**
+   * A call that has to wait for its code, as one from before whatever is called meanwhile: close(), flush() and destroy() let it begin.
+   * @template T, V
+   * @param {Promise<V>} loading
+   * @param {(loaded: V) => T} work
+   * @returns {Promise<Awaited<T>>}
+   */
+  async _early(loading, work) {
+    const begun = loading.then((loaded) => {
+      this.#letting = true;
+      try {
+        return [work(loaded)];
+      } finally {
+        this.#letting = false;
+      }
+    });
+    this.#early.add(begun);
+    const over = () => this.#early.delete(begun);
+    begun.then(over, over);
+    const [outcome] = /** @type {[T]} */ (await begun);
+    return await outcome;
   }
 
   /** @returns {Promise<Live>} */
@@ -588,9 +606,9 @@ export class Connection {
           this.#consuming?.stopAll();
           this.#live?.close();
         };
-        // Calls from before may still wait for their code.
-        if (this.#live || !this.#liveLoading) begin();
-        else this.#liveLoading.then(begin, begin);
+        const early = [...this.#early, ...(this.#live || !this.#liveLoading ? [] : [this.#liveLoading])];
+        if (early.length > 0) Promise.allSettled(early).then(begin);
+        else begin();
       }
     }
     return this.#closePromise;
@@ -604,12 +622,14 @@ export class Connection {
 
   /** @param {number} id @returns {Promise<void>} */
   async _flushProducer(id) {
+    if (this.#early.size > 0) await Promise.allSettled(this.#early);
     if (!this.#over) await this._operation(this._do((engine) => engine.flushProducer(id)));
   }
 
   /** @param {Producer} producer @returns {Promise<void>} */
   async _destroyProducer(producer) {
     this.#dropProducer(producer._id);
+    if (this.#early.size > 0) await Promise.allSettled(this.#early);
     if (!this.#over) await this._operation(this._do((engine) => engine.destroyProducer(producer._id)));
   }
 

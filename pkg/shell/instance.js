@@ -7,6 +7,7 @@ import { usual } from './options.js';
 
 /** JavaScript that is loaded when it is used, with the part of the wasm of the same name where there is one. @type {Record<string, () => Promise<any>>} */
 const SCRIPTS = {
+  batch: () => import('./batch.js'),
   station: () => import('./station.js'),
   consuming: () => import('./consuming.js'),
   live: () => import('./live.js'),

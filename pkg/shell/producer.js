@@ -1,7 +1,7 @@
 // A producer's promises. The order, the window and every repetition are decided in Rust.
 
 import { plain } from './errors.js';
-import { produceBatch } from './batch.js';
+import { copied } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { BatchOptions, Payload, ProduceOptions, Receipt } from '../index.js' */
@@ -43,8 +43,15 @@ export class Producer {
    * @param {BatchOptions} [options]
    * @returns {Promise<Receipt[]>}
    */
-  produceBatch(messages, options) {
-    return produceBatch(this, messages, options);
+  async produceBatch(messages, options) {
+    const connection = this._connection;
+    connection._check();
+    const loading = connection._part('batch');
+    const send = (/** @type {Payload[]} */ taken) => connection._instance.scripts.batch.produceBatch(this, taken, options);
+    if (!loading) return send(messages);
+    // They stay as they are now.
+    const kept = Array.isArray(messages) ? messages.map((message) => copied(connection.broker, message)) : messages;
+    return connection._early(loading, () => send(kept));
   }
 
   /**
