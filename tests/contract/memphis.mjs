@@ -129,7 +129,7 @@ async function tidy(id, options, user, pages) {
 }
 
 /** The broker's own pages, logged in once. */
-class Pages {
+export class Pages {
   /** @type {Promise<string> | undefined} */ #key;
 
   /** @param {string} base @param {string} username @param {string} password */

@@ -1,5 +1,7 @@
 // Is the stand-in faithful? Plays what clients sent to a real 1.4.4 broker, recorded, and compares every word of the broker's own
-// handlers with the recorded one, byte for byte. node tests/stand-in/memphis/check.mjs [--only TEXT]
+// handlers with the recorded one, byte for byte. node tests/stand-in/memphis/check.mjs [--only TEXT] [--url ws://... --api http://...]
+//
+// With --url it asks whether the recordings are still right: they are played to that broker, which has to be a fresh one.
 
 import { readFile } from 'node:fs/promises';
 import { StandIn } from './index.mjs';
@@ -7,6 +9,7 @@ import { Reader } from './wire.mjs';
 
 /** Words of the broker take no longer than this to come. */
 const WAIT_MS = 5000;
+const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined);
 const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
 
 const lines = (await readFile(new URL('../../vectors/memphis/1.4.4.jsonl', import.meta.url), 'utf8')).trim().split('\n').map((line) => JSON.parse(line));
@@ -67,7 +70,7 @@ class Player {
       if (event.conn === 'rest') {
         if (event.dir === 'c2s') {
           await this.#settled();
-          pages(this.broker, event.text);
+          await pages(this.broker, event.text);
         }
         continue;
       }
@@ -144,8 +147,9 @@ const MEANT = new Map([
 
 /** What the recording did on the broker's own pages. @param {StandIn} broker @param {string} text method, path, body */
 function pages(broker, text) {
-  const [, path, body] = /** @type {RegExpExecArray} */ (/^\w+ (\S+) (.*)$/s.exec(text));
+  const [, method, path, body] = /** @type {RegExpExecArray} */ (/^(\w+) (\S+) (.*)$/s.exec(text));
   const given = JSON.parse(body);
+  if (broker.pages) return broker.pages.ask(method, path.replace(/^\/api\//, ''), given);
   const station = (name) => broker.store.stations.get(name);
   switch (path) {
     case '/api/schemas/rollBackVersion': return broker.activate(given.schema_name, given.version_number);
@@ -164,7 +168,8 @@ function pages(broker, text) {
 
 let passed = 0;
 let failed = 0;
-const broker = await StandIn.start();
+const given = option('--url');
+const broker = given === undefined ? await StandIn.start() : { url: given, pages: new (await import('../../contract/memphis.mjs')).Pages(option('--api'), 'root', 'memphis'), stop: async () => undefined };
 const player = new Player(broker);
 for (const recording of recordings) {
   const name = `${recording.section}: ${recording.scenario}`;
