@@ -164,6 +164,8 @@ pub enum Moment {
 #[derive(Debug)]
 pub struct Live {
     pub(super) channels: Vec<Rc<str>>,
+    /// Bytes of the longest name of a channel so far.
+    pub(super) longest: usize,
     subs: Vec<Option<Box<Sub>>>,
     touched: Vec<SubId>,
     posts: VecDeque<Post>,
@@ -195,6 +197,7 @@ impl Live {
     pub fn new(most: u32, most_bytes: u64) -> Live {
         Live {
             channels: Vec::new(),
+            longest: 0,
             subs: Vec::new(),
             touched: Vec::new(),
             posts: VecDeque::new(),
@@ -256,6 +259,7 @@ impl Live {
         if self.channels.len() >= CHANNELS {
             self.channels.clear();
         }
+        self.longest = self.longest.max(name.len());
         self.channels.push(name.into());
         Ok(self.channels.len() as u32 - 1)
     }

@@ -79,7 +79,7 @@ impl Live {
     pub(super) fn open_tray(&mut self, ctx: &mut Context<'_>, beside: u64) {
         let room = limits::TRAY as u64;
         // The shortest messages are the most; each counts with its line.
-        let each = 64 + self.channels.iter().map(|name| name.len() as u64).max().unwrap_or_default();
+        let each = 64 + self.longest as u64;
         let worst = room + room / EACH as u64 * each;
         let before = self.bytes() + beside + ctx.session.unconfirmed();
         if self.tray.bytes.is_empty() || before + worst > self.most_bytes || ctx.session.live().takes() < room {
