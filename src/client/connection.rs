@@ -261,7 +261,7 @@ impl Connection {
     }
 
     /// The code of live messages may be called only where there are some: before, it may not have been loaded.
-    fn tell_live(&mut self, now: Now, moment: Moment) {
+    pub(super) fn tell_live(&mut self, now: Now, moment: Moment) {
         if self.live.is_used() {
             let (live, _, mut ctx) = self.live_parts(now);
             live.handle(&mut ctx, moment);
@@ -488,7 +488,6 @@ impl Connection {
             Output::Alive => {
                 // A broker inside this package answers without a byte.
                 self.machine.heard(now.mono, self.machine.generation());
-                self.rested();
                 if let Some(closing) = &mut self.watchers.closing {
                     closing.echo = false;
                 }
@@ -496,6 +495,7 @@ impl Connection {
                     self.turn.end(op, Ok(()));
                 }
             }
+            Output::Rested => self.rested(),
             Output::Replied(wait, reply) if self.watchers.confirms.is_empty() => self.waits.answer(wait, reply),
             Output::Replied(wait, reply) => self.confirmed(wait, reply),
             Output::Remark(error) => self.turn.refused(error),

@@ -1,6 +1,6 @@
 //! A move to another server before this one goes: the next link logs in beside the present one, listens to what that one
-//! listens to, and then the present one comes to rest (nothing new is written, pulls are taken back, receipts that are due
-//! still come) and is let go.
+//! listens to and has asked for, and then the present one comes to rest (nothing new is written, receipts that are due still
+//! come) and is let go.
 //!
 //! ```text
 //! Leaving -> dial, log in -> overlap, if anybody listens -> rest, until everything has its answer -> the next link takes over
@@ -11,7 +11,9 @@
 //! is lost on the way is lost as with any other link.
 
 use super::connection::{Connection, Deed};
+use super::context::Context;
 use super::live::Moment;
+use super::producer::Producers;
 use super::turn::Row;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -28,6 +30,8 @@ pub(super) struct Next {
     outbox: Outbox,
     /// Both links listen to live messages, until then.
     overlap: Option<Time>,
+    /// It begins to listen to what was asked for on the present one: no longer than this.
+    joining: Option<Time>,
     pub rest: Option<Rest>,
 }
 
@@ -47,7 +51,14 @@ impl Connection {
         }
         let (Some(mut machine), Some(session)) = (self.machine.successor(), self.session.scout()) else { return };
         machine.start(now.mono);
-        self.next = Some(Box::new(Next { machine, session, outbox: Outbox::default(), overlap: None, rest: None }));
+        self.next = Some(Box::new(Next {
+            machine,
+            session,
+            outbox: Outbox::default(),
+            overlap: None,
+            joining: None,
+            rest: None,
+        }));
         self.work_next(now, &[], 0, Facts::default());
     }
 
@@ -56,7 +67,8 @@ impl Connection {
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let next = self.next.as_ref()?;
         let rest = next.rest.as_ref().map(|rest| rest.until);
-        earliest(earliest(next.machine.deadline(), next.session.deadline()), earliest(rest, next.overlap))
+        let overlap = next.overlap.map(|until| until.max(next.joining.unwrap_or(until)));
+        earliest(earliest(next.machine.deadline(), next.session.deadline()), earliest(rest, overlap))
     }
 
     /// Whether this event belongs to the next link, which has then taken it.
@@ -129,6 +141,7 @@ impl Connection {
                     Output::EncryptFirst => next.machine.dial_again(now.mono, true),
                     Output::Broken(error) => next.machine.broken(now.mono, error, dice, facts.offline),
                     Output::Servers(hosts) => self.machine.learn(&hosts),
+                    Output::Rested => next.joining = None,
                     Output::Live(heard)
                         if self.live.overlaps() && self.heard_beside(now, &heard, chunk, next.session.own()) =>
                     {
@@ -150,24 +163,31 @@ impl Connection {
                     next.outbox.clear();
                     self.deeds.push_back(Deed::HangUp(generation));
                 }
-                Act::Up { .. } if self.live.hears() => {
-                    let (session, next_session) = (self.session.as_mut(), next.session.as_mut());
-                    self.live.listen_beside(now, session, next_session, &mut next.outbox);
-                    next.overlap = Some(now.mono + limits::REST);
+                Act::Up { .. } => {
+                    next.overlap = Some(now.mono);
+                    if self.live.hears() {
+                        let (session, next_session) = (self.session.as_mut(), next.session.as_mut());
+                        self.live.listen_beside(now, session, next_session, &mut next.outbox);
+                        next.overlap = Some(now.mono + limits::REST);
+                    }
+                    if let Some(shared) = self.session.share() {
+                        next.session.join(shared, &mut next.outbox);
+                        next.joining = Some(now.mono + limits::REST);
+                    }
                 }
-                Act::Up { .. } => next.overlap = Some(now.mono),
                 Act::Over(_) | Act::Down(_) => {
                     // No other server takes us: stay until this one closes.
                     self.machine.outlive(&next.machine);
-                    return self.still_hear(now, next.rest.is_some());
+                    return self.go_on_here(now, next.rest.is_some());
                 }
                 Act::Probe => next.session.probe(now, &mut next.outbox),
                 Act::Retry { .. } => {}
             }
         }
-        if next.overlap.is_some_and(|until| until <= now.mono) || next.overlap.is_some() && self.live.holds_too_much() {
+        let due = |until: Option<Time>| until.is_none_or(|until| until <= now.mono);
+        if next.overlap.is_some() && (due(next.overlap) && due(next.joining) || self.live.holds_too_much()) {
             next.overlap = None;
-            self.session.rest(now, &mut self.outbox);
+            self.session.rest(&mut self.outbox);
             next.rest = Some(Rest { until: now.mono + limits::REST, echo: true });
         }
         if next.outbox.is_due() {
@@ -177,11 +197,21 @@ impl Connection {
         self.next = Some(next);
     }
 
-    /// The next link came to nothing.
-    fn still_hear(&mut self, now: Now, rested: bool) {
+    /// The next link came to nothing. What was held back for it goes on by the present one, if that lives.
+    fn go_on_here(&mut self, now: Now, rested: bool) {
+        self.session.stay();
         if self.live.overlaps() {
             self.listen_on(now, rested);
         }
+        if !self.is_up() {
+            return;
+        }
+        if !self.consumers.is_empty() {
+            self.consumers_up(now);
+        }
+        let (producers, _, _, mut ctx) = self.parts(now);
+        producers.go_on(&mut ctx);
+        self.tell_live(now, Moment::Up);
     }
 
     /// Give the move up: the connection is lost or closed.
@@ -190,7 +220,7 @@ impl Connection {
         if let Some(next) = self.next.take() {
             self.machine.outlive(&next.machine);
             self.deeds.push_back(Deed::HangUp(next.machine.generation()));
-            self.still_hear(now, next.rest.is_some());
+            self.go_on_here(now, next.rest.is_some());
         }
     }
 
@@ -215,7 +245,7 @@ impl Connection {
             return;
         }
         let Some(mut next) = self.next.take() else { return };
-        let Some(link) = next.session.give_link() else { return };
+        let Some(link) = next.session.give_link() else { return self.go_on_here(now, true) };
         self.outbox.release_acks();
         if self.machine.is_up() && self.outbox.is_due() {
             let bytes = self.outbox.take(Vec::new());
@@ -229,6 +259,16 @@ impl Connection {
         while let Some(act) = self.machine.poll() {
             self.act(now, act);
         }
-        self.session.take_link(link, &mut self.outbox);
+        self.session.take_link(now, link, &mut self.outbox);
+    }
+}
+
+impl Producers {
+    /// What waited while nothing new was to be written may be.
+    #[inline(never)]
+    fn go_on(&mut self, ctx: &mut Context<'_>) {
+        for id in self.ids(|producer| !producer.targets.is_empty()) {
+            self.pump(ctx, id, false);
+        }
     }
 }

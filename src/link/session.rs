@@ -312,6 +312,8 @@ pub enum Output {
     Broken(Error),
     /// An answer to [`Session::probe`].
     Alive,
+    /// An answer to [`Session::rest`], or to [`Session::join`].
+    Rested,
     /// A receipt.
     Stored {
         /// Whose.
@@ -400,14 +402,23 @@ pub trait Session {
     fn scout(&self) -> Option<Box<dyn Session>> {
         None
     }
-    /// Take back what the broker was asked to send, and have a sign of life tell that nothing is on its way any more.
-    fn rest(&mut self, _now: Now, _out: &mut Outbox) {}
+    /// What has been asked for and has not come, for a scout to [`Session::join`]; `None` where nothing has.
+    fn share(&mut self) -> Option<Box<dyn Any>> {
+        None
+    }
+    /// A scout listens to what is shared and keeps what comes of it: [`Output::Rested`] tells that everything that the
+    /// broker sends from now on comes to this link too.
+    fn join(&mut self, _shared: Box<dyn Any>, _out: &mut Outbox) {}
+    /// Let [`Output::Rested`] tell that whatever the broker sent before has come.
+    fn rest(&mut self, _out: &mut Outbox) {}
+    /// There will be no move: nothing is shared any more.
+    fn stay(&mut self) {}
     /// The link that a scout has logged in on.
     fn give_link(&mut self) -> Option<Box<dyn Any>> {
         None
     }
     /// Go on with a scout's link: [`Output::Up`] follows.
-    fn take_link(&mut self, _link: Box<dyn Any>, _out: &mut Outbox) {}
+    fn take_link(&mut self, _now: Now, _link: Box<dyn Any>, _out: &mut Outbox) {}
 
     /// Begin to send to a partition.
     fn open_route(&mut self, place: &Place) -> RouteId;

@@ -105,7 +105,7 @@ impl Server {
         let Some(mut stream) = self.streams.remove(name) else { return refusal(404, 10059, "stream not found") };
         for consumer in stream.consumers.values_mut() {
             let parcels = consumer.end_pulls("409 Consumer Deleted", |link, subject| self.heard_by(link, subject));
-            self.post(parcels);
+            self.deliver(parcels);
         }
         json!({ "type": "io.nats.jetstream.api.v1.stream_delete_response", "success": true })
     }
@@ -141,7 +141,7 @@ impl Server {
             return refusal(404, 10014, "consumer not found");
         };
         let parcels = consumer.end_pulls("409 Consumer Deleted", |link, subject| self.heard_by(link, subject));
-        self.post(parcels);
+        self.deliver(parcels);
         json!({ "type": "io.nats.jetstream.api.v1.consumer_delete_response", "success": true })
     }
 

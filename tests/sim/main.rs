@@ -12,6 +12,7 @@ mod links;
 mod moving;
 mod producing;
 mod recorded;
+mod routes;
 mod schemas;
 mod server;
 mod streams;

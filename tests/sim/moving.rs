@@ -1,6 +1,7 @@
 //! A server that says it is about to go is left for another one while both live: nothing is lost, nothing comes twice.
 
 use crate::app::{App, Outcome, Reading, json_reader};
+use crate::routes::Routes;
 use crate::server::Server;
 use serde_json::json;
 use stationmaster::base::time::Millis;
@@ -11,11 +12,13 @@ use stationmaster::runtime::sim::{Network, World};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Two nodes of one cluster, as far as a client can tell: one store at two addresses.
-fn cluster(seed: u64) -> (World, Rc<RefCell<Server>>) {
+/// Two nodes of one cluster, as far as a client can tell: one store at two addresses, with ways of up to so many
+/// milliseconds to it.
+fn cluster(seed: u64, way: u64) -> (World, Rc<RefCell<Server>>) {
     let world = World::new(seed, json_reader());
     world.set_network(Network { latency: (1, 20), cuts: 300, record: false });
     let server = Rc::new(RefCell::new(Server::new(3)));
+    server.borrow_mut().routes = Some(Routes::new(seed, way));
     world.listen("ws://a", server.clone());
     world.listen("ws://b", server.clone());
     (world, server)
@@ -43,13 +46,15 @@ fn produce(app: &App, producer: stationmaster::client::turn::ProducerId, number:
     app.produce(producer, &message, None);
 }
 
-/// Take and ack whatever is there.
-fn read(app: &App, consumer: ConsumerId) {
+/// Take and ack whatever is there; how many messages it was.
+fn read(app: &App, consumer: ConsumerId) -> u32 {
+    let mut taken = 0;
     loop {
         let ready = app.log.borrow().readers.get(&consumer).is_some_and(|r| r.ready && r.reading == Reading::Iterating);
         if !ready || !app.take(consumer) {
-            break;
+            return taken;
         }
+        taken += 1;
         app.settle(Verdict::Ack, false);
     }
 }
@@ -57,7 +62,7 @@ fn read(app: &App, consumer: ConsumerId) {
 #[test]
 fn traffic_goes_on_without_a_gap() {
     for seed in 1..40 {
-        let (world, server) = cluster(seed);
+        let (world, server) = cluster(seed, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         let producer = app.producer("orders", false);
         let consumer = app.consumer("orders", json!({ "consumerName": "c", "maxAckTimeMs": 60_000 }));
@@ -88,9 +93,88 @@ fn traffic_goes_on_without_a_gap() {
     }
 }
 
+/// In a cluster a delivery comes from the node that leads. What is between the nodes when a subscription ends is counted as
+/// delivered there, and would come again after the ack time only.
+#[test]
+fn what_is_on_its_way_through_the_cluster_comes_by_one_link_or_the_other() {
+    for seed in 1..60 {
+        let (world, server) = cluster(seed, 40);
+        let other = connect(&world, json!("ws://b"));
+        let producer = other.producer("orders", false);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        let consumer = app.consumer("orders", json!({ "consumerName": "c", "maxAckTimeMs": 60_000 }));
+        app.start(consumer, false, [8, 30, 500][seed as usize % 3]).unwrap();
+        world.run_for(Millis(800));
+        let mut taken = 0;
+        for number in 0..300 {
+            produce(&other, producer, number);
+            if number == 60 {
+                server.borrow_mut().announce_leaving();
+            }
+            world.run_for(Millis(world.below(6)));
+            taken += read(&app, consumer);
+        }
+        world.wait(Millis(25_000), || {
+            taken += read(&app, consumer);
+            taken >= 300
+        });
+        world.run_for(Millis(1_000));
+        assert_eq!(app.log.borrow().urls, ["ws://a", "ws://b"], "seed {seed}");
+        let late = "everything was handed over before its ack time was over";
+        assert_eq!(app.log.borrow().seen.len(), 300, "seed {seed}: {late}");
+        assert_eq!(taken + read(&app, consumer), 300, "seed {seed}: nothing was handed over twice");
+    }
+}
+
+#[test]
+fn whatever_breaks_during_a_move_nothing_stalls() {
+    for seed in 0..120 {
+        let (world, server) = cluster(seed, 30);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        world.set_network(Network { latency: (1, [5, 60][seed as usize / 4 % 2]), cuts: 300, record: false });
+        let producer = app.producer("orders", true);
+        let consumer = app.consumer("orders", json!({ "consumerName": "c", "maxAckTimeMs": 3_000 }));
+        app.start(consumer, false, 30).unwrap();
+        world.run_for(Millis(1_500));
+        let (leaves, breaks) = (20 + world.below(20), world.below(400));
+        let mut broken = None;
+        for number in 0..100 {
+            produce(&app, producer, number as usize);
+            if number == leaves {
+                server.borrow_mut().announce_leaving();
+                broken = Some(world.now().mono + Millis(breaks));
+            }
+            world.run_for(Millis(world.below(8)));
+            read(&app, consumer);
+            if broken.is_some_and(|at| at <= world.now().mono) {
+                broken = None;
+                match seed % 4 {
+                    // The newest: the one that is to take over, if it has not.
+                    0 => world.cut(&app.runtime),
+                    1 => {
+                        server.borrow_mut().hang_up_all("Server Shutdown");
+                        world.set_down("ws://a", true);
+                    }
+                    2 => server.borrow_mut().change_leaders(),
+                    _ => server.borrow_mut().forget_pulls(),
+                }
+            }
+        }
+        let whole = world.wait(Millis(90_000), || {
+            read(&app, consumer);
+            app.log.borrow().seen.len() == 100
+        });
+        assert!(whole, "seed {seed}: {} of 100 came", app.log.borrow().seen.len());
+        app.close();
+        world.run_for(Millis(8_000));
+        assert!(app.log.borrow().unfinished().is_empty(), "seed {seed}: {:?}", app.log.borrow().unfinished());
+        assert_eq!((app.runtime.timer(), server.borrow().connections()), (None, 0), "seed {seed}: nothing is left");
+    }
+}
+
 #[test]
 fn a_learned_address_is_as_good() {
-    let (world, server) = cluster(3);
+    let (world, server) = cluster(3, 5);
     server.borrow_mut().connect_urls = vec!["a".into(), "b".into()];
     let app = connect(&world, json!("ws://a"));
     world.run_for(Millis(100));
@@ -101,7 +185,7 @@ fn a_learned_address_is_as_good() {
 
 #[test]
 fn without_another_one_it_stays_until_the_end() {
-    let (world, server) = cluster(5);
+    let (world, server) = cluster(5, 5);
     world.set_down("ws://b", true);
     for urls in [json!("ws://a"), json!(["ws://a", "ws://b"])] {
         let app = connect(&world, urls);
@@ -124,7 +208,7 @@ fn without_another_one_it_stays_until_the_end() {
 #[test]
 fn a_server_that_goes_at_once_or_a_close_leaves_nothing_behind() {
     for delay in 0..60 {
-        let (world, server) = cluster(delay);
+        let (world, server) = cluster(delay, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         let producer = app.producer("orders", true);
         world.run_for(Millis(500));
@@ -157,7 +241,7 @@ fn publish(server: &Rc<RefCell<Server>>, channel: &str, text: &str) {
 
 /// Messages come all the time while the server is left; `text` of the number.
 fn listening(seed: u64, group: &str, text: fn(usize) -> String) -> (World, App, Rc<RefCell<Server>>, Vec<String>) {
-    let (world, server) = cluster(seed);
+    let (world, server) = cluster(seed, 5);
     let app = connect(&world, json!(["ws://a", "ws://b"]));
     app.subscribe("ch.*", group);
     world.run_for(Millis(200));
@@ -224,7 +308,7 @@ fn messages_alike_are_told_apart_by_their_number() {
 #[test]
 fn a_question_under_way_gets_its_answer_on_the_next_link() {
     for seed in 1..40 {
-        let (world, server) = cluster(seed);
+        let (world, server) = cluster(seed, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         let other = connect(&world, json!("ws://b"));
         let responder = other.subscribe("ask", "");
@@ -248,7 +332,7 @@ fn a_question_under_way_gets_its_answer_on_the_next_link() {
 #[test]
 fn who_subscribes_or_ends_during_a_move_is_served_by_the_next_link() {
     for delay in 0..80 {
-        let (world, server) = cluster(delay);
+        let (world, server) = cluster(delay, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         let first = app.subscribe("x", "");
         world.run_for(Millis(200));
@@ -273,7 +357,7 @@ fn who_subscribes_or_ends_during_a_move_is_served_by_the_next_link() {
 #[test]
 fn a_server_that_goes_while_both_links_listen_is_followed_by_the_next() {
     for delay in 0..60 {
-        let (world, server) = cluster(delay);
+        let (world, server) = cluster(delay, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         app.subscribe("x", "");
         world.run_for(Millis(200));
@@ -303,7 +387,7 @@ fn a_server_that_goes_while_both_links_listen_is_followed_by_the_next() {
 #[test]
 fn a_next_link_that_is_lost_again_leaves_everything_as_it_was() {
     for delay in 0..60 {
-        let (world, server) = cluster(delay);
+        let (world, server) = cluster(delay, 5);
         let app = connect(&world, json!(["ws://a", "ws://b"]));
         app.subscribe("x", "");
         world.run_for(Millis(200));

@@ -3,6 +3,7 @@
 //! Behaviour as observed on nats-server 2.15.1. What is stored outlives connections and restarts; pulls and
 //! subscriptions do not. Faults are fields that a test sets.
 
+use crate::routes::{Question, Routes};
 use crate::streams::{Parcel, Stream, header};
 use serde_json::Value;
 use stationmaster::base::time::{Millis, Now, Time, Wall};
@@ -57,6 +58,8 @@ pub struct Server {
     pub old: bool,
     pub max_payload: u64,
     pub faults: Faults,
+    /// It is a cluster whose streams are led by a node that no client is connected to.
+    pub routes: Option<Routes>,
     pub streams: BTreeMap<String, Stream>,
     /// Other addresses that INFO tells.
     pub connect_urls: Vec<String>,
@@ -80,6 +83,7 @@ impl Server {
             old: false,
             max_payload: 1_048_576,
             faults: Faults::default(),
+            routes: None,
             streams: BTreeMap::new(),
             connect_urls: Vec::new(),
             published: 0,
@@ -128,10 +132,11 @@ impl Server {
         let mut parcels = Vec::new();
         for stream in self.streams.values_mut() {
             for consumer in stream.consumers.values_mut() {
-                parcels.extend(consumer.end_pulls("409 Leadership Change", |link, s| heard_by(&self.clients, link, s)));
+                let heard = |link, s: &str| listens(&self.clients, &self.routes, self.now, link, s);
+                parcels.extend(consumer.end_pulls("409 Leadership Change", heard));
             }
         }
-        self.post(parcels);
+        self.deliver(parcels);
         self.flush();
     }
 
@@ -147,6 +152,13 @@ impl Server {
             client.out.extend_from_slice(text);
         }
         self.flush();
+    }
+
+    /// Close every link.
+    pub fn hang_up_all(&mut self, reason: &str) {
+        for link in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.hang_up(link, reason);
+        }
     }
 
     /// It is about to go, and says so.
@@ -215,7 +227,10 @@ impl Server {
             ("SUB", [subject, queue, sid]) => self.subscribe(link, subject, Some(queue), sid),
             ("UNSUB", [sid]) | ("UNSUB", [sid, _]) => {
                 let sid = sid.parse().unwrap_or(0);
-                self.clients.get_mut(&link).unwrap().subs.remove(&sid);
+                let sub = self.clients.get_mut(&link).unwrap().subs.remove(&sid);
+                if let (Some(routes), Some(sub)) = (&mut self.routes, sub) {
+                    routes.unsubscribed(self.now.mono, link, Some(&sub.subject));
+                }
             }
             ("PUB", [subject, _]) => self.publish(link, subject, "", &[], &body),
             ("PUB", [subject, reply, _]) => self.publish(link, subject, reply, &[], &body),
@@ -263,6 +278,7 @@ impl Server {
 
     fn hang_up(&mut self, link: u32, reason: &str) {
         self.flush();
+        self.forget(link);
         if self.clients.remove(&link).is_some() {
             self.said.push_back(Said::HangUp { link, reason: reason.into() });
         }
@@ -271,6 +287,9 @@ impl Server {
     fn subscribe(&mut self, link: u32, subject: &str, queue: Option<&str>, sid: &str) {
         let Ok(sid) = sid.parse() else { return };
         let sub = Sub { subject: subject.into(), queue: queue.map(String::from) };
+        if let Some(routes) = &mut self.routes {
+            routes.subscribed(self.now.mono, link, subject);
+        }
         self.clients.get_mut(&link).unwrap().subs.entry(sid).or_insert(sub);
     }
 
@@ -281,8 +300,10 @@ impl Server {
                 self.nobody(subject, reply);
             } else if !self.random.chance(self.faults.lost_answers) {
                 let body = String::from_utf8_lossy(data).into_owned();
-                if let Some(answer) = self.api(link, rest, &body, reply) {
-                    self.send(reply, "", &[], answer.to_string().as_bytes());
+                let question = Question { link, subject: rest.into(), body, reply: reply.into() };
+                match &mut self.routes {
+                    Some(routes) => routes.ask(self.now.mono, question),
+                    None => self.perform(&question),
                 }
             }
             return;
@@ -326,6 +347,54 @@ impl Server {
         }
     }
 
+    /// A question has reached the leader.
+    fn perform(&mut self, question: &Question) {
+        let Question { link, subject, body, reply } = question;
+        let Some(answer) = self.api(*link, subject, body, reply) else { return };
+        let data = answer.to_string().into_bytes();
+        match &mut self.routes {
+            Some(routes) => {
+                let (inbox, subject) = (reply.clone(), reply.clone());
+                let parcel = Parcel { link: 0, sid: 0, inbox, subject, reply: String::new(), head: vec![], data };
+                routes.send(self.now.mono, vec![parcel]);
+            }
+            None => {
+                self.send(reply, "", &[], &data);
+            }
+        }
+    }
+
+    /// Give these to whom they are for, the way that there is.
+    pub fn deliver(&mut self, parcels: Vec<Parcel>) {
+        match &mut self.routes {
+            Some(routes) => routes.send(self.now.mono, parcels),
+            None => self.post(parcels),
+        }
+    }
+
+    /// What has come along the routes: questions to the leader, and its parcels to the nodes.
+    fn arrive(&mut self) {
+        while let Some(question) = self.routes.as_mut().and_then(|routes| routes.asked(self.now.mono)) {
+            self.perform(&question);
+        }
+        let Some(routes) = &mut self.routes else { return };
+        let mut heard = Vec::new();
+        for parcel in routes.arrived(self.now.mono) {
+            match heard_by(&self.clients, parcel.link, &parcel.inbox) {
+                Some(sid) => heard.push(Parcel { sid, ..parcel }),
+                None => routes.lost += 1,
+            }
+        }
+        self.post(heard);
+    }
+
+    /// The subscriptions of a link are over.
+    fn forget(&mut self, link: u32) {
+        if let Some(routes) = &mut self.routes {
+            routes.unsubscribed(self.now.mono, link, None);
+        }
+    }
+
     fn acked(&mut self, rest: &str, body: &str) {
         let now = self.now;
         let tokens: Vec<&str> = rest.split('.').collect();
@@ -361,6 +430,7 @@ impl Server {
         let parcel = |(link, sid): &(u32, u32)| Parcel {
             link: *link,
             sid: *sid,
+            inbox: subject.into(),
             subject: subject.into(),
             reply: reply.into(),
             head: head.into(),
@@ -373,7 +443,7 @@ impl Server {
 
     pub fn post(&mut self, parcels: Vec<Parcel>) {
         for parcel in parcels {
-            let Parcel { link, sid, subject, reply, head, data } = parcel;
+            let Parcel { link, sid, subject, reply, head, data, .. } = parcel;
             let blank = if reply.is_empty() { "" } else { " " };
             let mut bytes = match head.len() {
                 0 => format!("MSG {subject} {sid} {reply}{blank}{}\r\n", data.len()),
@@ -395,19 +465,17 @@ impl Server {
 
     /// Deliver what can be delivered.
     fn pump(&mut self) {
+        self.arrive();
         let mut parcels = Vec::new();
         for stream in self.streams.values_mut() {
             stream.prune(self.now);
             for consumer in stream.consumers.values_mut() {
-                let clients = &self.clients;
-                parcels.extend(
-                    consumer.pump(self.now, &stream.name, &stream.messages, |link, subject| {
-                        heard_by(clients, link, subject)
-                    }),
-                );
+                let heard = |link, subject: &str| listens(&self.clients, &self.routes, self.now, link, subject);
+                parcels.extend(consumer.pump(self.now, &stream.name, &stream.messages, heard));
             }
         }
-        self.post(parcels);
+        self.deliver(parcels);
+        self.arrive();
     }
 
     fn flush(&mut self) {
@@ -421,15 +489,28 @@ impl Server {
         }
     }
 
-    /// The subscription by which a link hears a subject.
+    /// The subscription by which a link hears a subject; in a cluster there is one if anybody hears it.
     pub fn heard_by(&self, link: u32, subject: &str) -> Option<u32> {
-        heard_by(&self.clients, link, subject)
+        listens(&self.clients, &self.routes, self.now, link, subject)
     }
 
     /// What was produced to a stream and is stored, in order.
     pub fn stored(&self, stream: &str) -> Vec<(u64, Option<String>, Vec<u8>)> {
         let messages = self.streams.get(stream).into_iter().flat_map(|stream| &stream.messages);
         messages.map(|(sequence, m)| (*sequence, header(&m.head, "Nats-Msg-Id"), m.data.clone())).collect()
+    }
+}
+
+fn listens(
+    clients: &BTreeMap<u32, Client>,
+    routes: &Option<Routes>,
+    now: Now,
+    link: u32,
+    subject: &str,
+) -> Option<u32> {
+    match routes {
+        Some(routes) => (!routes.listeners(now.mono, subject).is_empty()).then_some(0),
+        None => heard_by(clients, link, subject),
     }
 }
 
@@ -476,6 +557,7 @@ impl Host for Server {
 
     fn gone(&mut self, now: Now, link: u32) {
         self.now = now;
+        self.forget(link);
         self.clients.remove(&link);
         self.pump();
         self.flush();
@@ -505,7 +587,8 @@ impl Host for Server {
     fn deadline(&self) -> Option<Time> {
         let pings = self.clients.values().filter_map(|client| client.next_ping);
         let consumers = self.streams.values().flat_map(|stream| stream.consumers.values());
-        pings.chain(consumers.filter_map(|consumer| consumer.deadline())).min()
+        let routes = self.routes.as_ref().and_then(|routes| routes.deadline());
+        pings.chain(consumers.filter_map(|consumer| consumer.deadline())).chain(routes).min()
     }
 
     fn poll(&mut self) -> Option<Said> {

@@ -65,9 +65,12 @@ pub struct Consumer {
 }
 
 /// Something for the one who pulls.
+#[derive(Clone)]
 pub struct Parcel {
     pub link: u32,
     pub sid: u32,
+    /// What somebody has to listen to, to get it.
+    pub inbox: String,
     pub subject: String,
     pub reply: String,
     pub head: Vec<u8>,
@@ -290,6 +293,7 @@ impl Consumer {
             out.push(Parcel {
                 link,
                 sid: heard_by,
+                inbox: pull.reply.clone(),
                 subject: message.subject.clone(),
                 reply,
                 head: message.head.clone(),
@@ -379,8 +383,8 @@ fn status(pull: &Pull, sid: u32, text: &str, counts: bool) -> Parcel {
         head += &format!("Nats-Pending-Messages: {}\r\nNats-Pending-Bytes: {}\r\n", pull.left, pull.bytes.unwrap_or(0));
     }
     head += "\r\n";
-    let (subject, reply) = (pull.reply.clone(), String::new());
-    Parcel { link: pull.link, sid, subject, reply, head: head.into_bytes(), data: Vec::new() }
+    let (inbox, subject, reply) = (pull.reply.clone(), pull.reply.clone(), String::new());
+    Parcel { link: pull.link, sid, inbox, subject, reply, head: head.into_bytes(), data: Vec::new() }
 }
 
 /// The value of a header field, by its exact name.

@@ -18,6 +18,7 @@ mod live;
 mod moving;
 mod odd;
 mod pings;
+mod sharing;
 
 use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
@@ -53,6 +54,8 @@ const EPOCH_MASK: u32 = (1 << EPOCH_BITS) - 1;
 enum Check {
     Route(RouteId),
     Feed(FeedId),
+    /// Whatever the leader of a feed sent before has come.
+    Rested,
 }
 
 #[derive(Debug)]
@@ -74,7 +77,25 @@ struct Feed {
     /// The epoch it was opened with; messages of an older one were meant for another feed.
     first_epoch: u32,
     subscribed: bool,
+    /// What its subscription's subjects begin with: the inbox of the link that the subscription was made on.
+    inbox: String,
+    /// Another link listens as well, and goes on with the pulls when it takes this one's place.
+    shared: bool,
+    /// The last delivery's place among those of the group.
+    order: u64,
+    /// Which of its deliveries may come by two links.
+    twice: Option<Twice>,
     pulls: Pulls,
+}
+
+/// A subscription that two links have.
+#[derive(Clone, Copy, Debug)]
+struct Twice {
+    epoch: u32,
+    /// The last delivery that was taken; what stands before it is a copy.
+    order: u64,
+    /// Only one of them is left: copies end with the first delivery that is none.
+    moved: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +130,12 @@ pub struct NatsSession {
     generations: Vec<u32>,
     checks: Vec<(u32, Check)>,
     last_check: u32,
+    /// So many answers are to come before everything has.
+    resting: usize,
+    /// A scout: deliveries are for the session that will go on with this link.
+    kept: Option<sharing::Kept>,
+    /// What the scout of this link had kept, until the next chunk comes.
+    before: Vec<u8>,
     /// Questions on the wire, with their subjects: a refused one gets no other answer.
     questions: Vec<(WaitId, String)>,
     /// What has come of answers in several messages.
@@ -148,6 +175,9 @@ impl NatsSession {
             generations: Vec::new(),
             checks: Vec::new(),
             last_check: 0,
+            resting: 0,
+            kept: None,
+            before: Vec::new(),
             questions: Vec::new(),
             gathered: Vec::new(),
             watches: false,
@@ -173,6 +203,7 @@ impl NatsSession {
     }
 
     fn chunk(&mut self, now: Now, chunk: &[u8], out: &mut Outbox) {
+        self.before.clear();
         let mut deframer = std::mem::take(&mut self.deframer);
         let mut at = 0;
         loop {
@@ -224,6 +255,7 @@ impl NatsSession {
             Frame::Pong => match self.ears.pong() {
                 Ping::Probe => self.outputs.push_back(Output::Alive),
                 Ping::Settled(sid) => self.feed_settled(now, sid, out),
+                Ping::Rested => self.rested(),
                 ping => self.answered_ping(ping),
             },
             Frame::Ok => {}
@@ -269,6 +301,8 @@ impl NatsSession {
         }
         if !self.epochs.is_empty() {
             self.delivered(now, msg, bytes, source, start, out);
+        } else if self.kept.is_some() {
+            self.keep(bytes);
         }
     }
 
@@ -386,6 +420,7 @@ impl NatsSession {
         self.login = Login::default();
         self.deframer.reset();
         self.checks.clear();
+        self.resting = 0;
         self.questions.clear();
         self.gathered.clear();
         if self.ears.is_used() {
@@ -456,7 +491,7 @@ impl Session for NatsSession {
     }
 
     fn own(&self) -> &[u8] {
-        self.deframer.assembled()
+        if self.before.is_empty() { self.deframer.assembled() } else { &self.before }
     }
 
     fn held(&self) -> &[u8] {
@@ -479,16 +514,38 @@ impl Session for NatsSession {
         Some(Box::new(self.another()))
     }
 
-    fn rest(&mut self, now: Now, out: &mut Outbox) {
-        self.come_to_rest(now, out);
+    fn share(&mut self) -> Option<Box<dyn Any>> {
+        if self.feeds.is_empty() { None } else { self.share_feeds() }
+    }
+
+    fn join(&mut self, shared: Box<dyn Any>, out: &mut Outbox) {
+        self.join_feeds(shared, out);
+    }
+
+    fn rest(&mut self, out: &mut Outbox) {
+        // What comes from other nodes of a cluster comes before the answers of theirs.
+        self.resting = 1;
+        if !self.feeds.is_empty() {
+            self.ask_leaders(out);
+        }
+        if self.ears.leaving {
+            self.listen_no_more(out);
+        }
+        self.ears.ping(out, Ping::Rested);
+    }
+
+    fn stay(&mut self) {
+        if !self.feeds.is_empty() {
+            self.keep_feeds();
+        }
     }
 
     fn give_link(&mut self) -> Option<Box<dyn Any>> {
         self.link()
     }
 
-    fn take_link(&mut self, link: Box<dyn Any>, out: &mut Outbox) {
-        self.go_on_with(link, out);
+    fn take_link(&mut self, now: Now, link: Box<dyn Any>, out: &mut Outbox) {
+        self.go_on_with(now, link, out);
     }
 
     fn open_route(&mut self, place: &Place) -> RouteId {
@@ -548,6 +605,10 @@ impl Session for NatsSession {
             epoch: 0,
             first_epoch: 0,
             subscribed: false,
+            inbox: String::new(),
+            shared: false,
+            order: 0,
+            twice: None,
             pulls: Pulls::new(self.silent),
         };
         let index = self.feeds.insert(feed);

@@ -16,6 +16,8 @@ pub struct Token {
     pub deliveries: u32,
     /// Sequence in the stream.
     pub sequence: u64,
+    /// Sequence among all deliveries of the group: of two deliveries by one leader the later has the higher one.
+    pub order: u64,
     /// When it was stored, in nanoseconds since 1970.
     pub stamp: u64,
 }
@@ -43,10 +45,10 @@ pub fn parse(subject: &[u8]) -> Option<Token> {
     };
     let number = |from: usize, to: usize| parse_decimal(rest.get(from.saturating_add(1)..to)?);
     let [start, deliveries, sequence, delivered, stamp] = bounds;
-    number(sequence, delivered)?;
     Some(Token {
         deliveries: u32::try_from(number(start, deliveries)?).ok()?,
         sequence: number(deliveries, sequence)?,
+        order: number(sequence, delivered)?,
         stamp: number(delivered, stamp)?,
     })
 }
@@ -58,7 +60,7 @@ mod tests {
     #[test]
     fn reads_both_forms() {
         let v1 = parse(b"$JS.ACK.orders.billing.2.17.20.1795243580360822863.3").unwrap();
-        assert_eq!(v1, Token { deliveries: 2, sequence: 17, stamp: 1_795_243_580_360_822_863 });
+        assert_eq!(v1, Token { deliveries: 2, sequence: 17, order: 20, stamp: 1_795_243_580_360_822_863 });
         let v2 = b"$JS.ACK._.szMpdrwD.a.d.1.5.1.1795243785720042873.0";
         assert_eq!(parse(v2).unwrap().sequence, 5);
         assert_eq!(parse(&[&v2[..], b".more.to.come"].concat()), parse(v2));

@@ -36,6 +36,14 @@ impl NatsSession {
         }
     }
 
+    /// One of those that were to come before everything has.
+    pub(super) fn rested(&mut self) {
+        self.resting = self.resting.saturating_sub(1);
+        if self.resting == 0 {
+            self.outputs.push_back(Output::Rested);
+        }
+    }
+
     /// An answer to a publish: `<slot>` or `<slot>-<generation>`.
     pub(super) fn receipt(&mut self, now: Now, name: &[u8], head: &[u8], body: &[u8], out: &mut Outbox) {
         let mut parts = name.splitn(2, |byte| *byte == b'-');

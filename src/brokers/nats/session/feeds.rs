@@ -7,13 +7,13 @@ use super::super::feed::{Effect, Pull};
 use super::super::token;
 use super::super::wire::{self, Msg};
 use super::pings::Ping;
-use super::{Check, EPOCH_BITS, EPOCH_MASK, NatsSession, Phase, gone};
+use super::{Check, EPOCH_BITS, EPOCH_MASK, Feed, NatsSession, Phase, gone};
 use crate::base::bytes::{parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
 use crate::base::time::{Now, Time, Wall, earliest};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Arrival, FeedId, Output, Session, Source, Span};
+use crate::link::session::{Arrival, FeedId, Output, Source, Span};
 
 /// An inbox that nobody listens to.
 const NOBODY: &[u8] = b"_INBOX.none";
@@ -40,6 +40,9 @@ impl NatsSession {
         };
         if let Some(token) = token::parse(part(&msg.reply)) {
             if let Some(feed) = self.feeds.get_mut(feed_id.0 as usize) {
+                if feed.has_come(msg.sid, token.order) {
+                    return;
+                }
                 let effect = if present { feed.pulls.message(now.mono) } else { feed.pulls.stray() };
                 let span = |range: &std::ops::Range<usize>| Span {
                     at: u32::try_from(start.saturating_add(range.start)).unwrap_or(u32::MAX),
@@ -114,7 +117,7 @@ impl NatsSession {
 
     fn check_feed(&mut self, id: FeedId, out: &mut Outbox) {
         let Some(feed) = self.feeds.get(id.0 as usize) else { return };
-        let subject = format!("{}.CONSUMER.INFO.{}.{}", self.prefix, feed.stream, feed.group);
+        let subject = feed.leader(&self.prefix);
         self.check(out, &subject, Check::Feed(id));
     }
 
@@ -146,7 +149,7 @@ impl NatsSession {
     pub(super) fn unsubscribe(&mut self, id: FeedId, out: &mut Outbox) {
         let epoch = self.next_epoch(id.0 as usize);
         let Some(feed) = self.feeds.get_mut(id.0 as usize).filter(|feed| feed.subscribed) else { return };
-        feed.subscribed = false;
+        (feed.subscribed, feed.shared) = (false, false);
         if self.phase == Phase::Up {
             let old = sid(id, feed.epoch);
             wire::push_unsub(out.main(), old);
@@ -166,16 +169,13 @@ impl NatsSession {
 
     pub(super) fn push_pull(&mut self, out: &mut Outbox, id: FeedId, pull: Pull) {
         let Some(feed) = self.feeds.get_mut(id.0 as usize) else { return };
-        let mut reply = vec![b'.'];
-        push_base36(&mut reply, u64::from(id.0));
-        reply.push(b'.');
-        push_base36(&mut reply, u64::from(feed.epoch));
-        reply.push(b'.');
+        let mut reply = ending(id, feed.epoch);
         let main = out.main();
         if !feed.subscribed {
             // The subscription goes out before the first pull: its message may come with the answer.
             feed.subscribed = true;
-            wire::push_sub(main, &[self.inbox.as_bytes(), &reply, b"*"], sid(id, feed.epoch));
+            feed.inbox.clone_from(&self.inbox);
+            wire::push_sub(main, &[feed.inbox.as_bytes(), &reply, b"*"], sid(id, feed.epoch));
         }
         push_base36(&mut reply, u64::from(pull.id));
         let mut body = Vec::with_capacity(80);
@@ -199,7 +199,7 @@ impl NatsSession {
         body.push(b'}');
         let subject =
             [self.prefix.as_bytes(), b".CONSUMER.MSG.NEXT.", feed.stream.as_bytes(), b".", feed.group.as_bytes()];
-        wire::push_pub(main, &subject, &[self.inbox.as_bytes(), &reply], &body, 0);
+        wire::push_pub(main, &subject, &[feed.inbox.as_bytes(), &reply], &body, 0);
     }
 
     /// When a feed wants [`NatsSession::tick`].
@@ -208,10 +208,10 @@ impl NatsSession {
         self.feeds.iter().fold(None, |at, (_, feed)| earliest(at, feed.pulls.deadline()))
     }
 
-    /// The link was lost.
+    /// The link was lost. What another one listens to goes on there.
     #[inline(never)]
     pub(super) fn feeds_lost(&mut self) {
-        for (_, feed) in &mut self.feeds {
+        for (_, feed) in self.feeds.iter_mut().filter(|(_, feed)| !feed.shared) {
             feed.subscribed = false;
             feed.pulls.link_lost();
         }
@@ -247,15 +247,6 @@ impl NatsSession {
         }
     }
 
-    /// Take back what every feed was asked for.
-    #[inline(never)]
-    pub(super) fn withdraw_all(&mut self, now: Now, out: &mut Outbox) {
-        let feeds: Vec<_> = self.feeds.iter().map(|(index, _)| FeedId(index as u32)).collect();
-        for feed in feeds {
-            self.withdraw(now, out, feed);
-        }
-    }
-
     pub(super) fn next_epoch(&mut self, index: usize) -> u32 {
         self.epochs.get_mut(index).map_or(0, |epoch| {
             // Never 0: with feed 0 it would make the inbox's subscription.
@@ -268,6 +259,39 @@ impl NatsSession {
     }
 }
 
-fn sid(feed: FeedId, epoch: u32) -> u32 {
+impl Feed {
+    /// Where the node that leads its group is asked about it.
+    pub(super) fn leader(&self, prefix: &str) -> String {
+        format!("{prefix}.CONSUMER.INFO.{}.{}", self.stream, self.group)
+    }
+
+    /// Whether this delivery has come by another link; it has come now.
+    fn has_come(&mut self, sid: u32, order: u64) -> bool {
+        self.order = order;
+        let Some(twice) = self.twice.as_mut().filter(|twice| twice.epoch & EPOCH_MASK == sid >> 1 & EPOCH_MASK) else {
+            return false;
+        };
+        if order <= twice.order {
+            return true;
+        }
+        twice.order = order;
+        if twice.moved {
+            self.twice = None;
+        }
+        false
+    }
+}
+
+/// What follows the inbox in the subjects of a feed's pulls, but for the pull's own number.
+pub(super) fn ending(feed: FeedId, epoch: u32) -> Vec<u8> {
+    let mut ending = vec![b'.'];
+    push_base36(&mut ending, u64::from(feed.0));
+    ending.push(b'.');
+    push_base36(&mut ending, u64::from(epoch));
+    ending.push(b'.');
+    ending
+}
+
+pub(super) fn sid(feed: FeedId, epoch: u32) -> u32 {
     (feed.0 << EPOCH_BITS | epoch & EPOCH_MASK) << 1 | 1
 }

@@ -102,7 +102,7 @@ impl NatsSession {
     #[inline(never)]
     pub(super) fn answered_ping(&mut self, ping: Ping) {
         let heard = match ping {
-            Ping::Probe | Ping::Settled(_) => return,
+            Ping::Probe | Ping::Settled(_) | Ping::Rested => return,
             Ping::Opened(sub) => Heard::Opened(sub),
             Ping::Over(sub) => Heard::Over(sub),
             Ping::Confirms(bytes) => {

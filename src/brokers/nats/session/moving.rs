@@ -3,10 +3,11 @@
 use super::super::info::Info;
 use super::super::wire::Deframer;
 use super::pings::Ears;
+use super::sharing::Kept;
 use super::{NatsSession, Phase};
 use crate::base::time::Now;
 use crate::link::outbox::Outbox;
-use crate::link::session::{Login, Session};
+use crate::link::session::Login;
 use std::any::Any;
 
 /// What belongs to a link, and not to those who use it.
@@ -16,23 +17,13 @@ struct Link {
     info: Info,
     inbox: String,
     ears: Ears,
+    kept: Option<Kept>,
 }
 
 impl NatsSession {
     /// One that logs in on another link.
     pub(super) fn another(&self) -> NatsSession {
         NatsSession::new(self.json, &self.prefix).with_inbox(&self.inbox_prefix)
-    }
-
-    /// Nothing is to be sent to us any more; the sign of life comes behind what was.
-    pub(super) fn come_to_rest(&mut self, now: Now, out: &mut Outbox) {
-        if !self.feeds.is_empty() {
-            self.withdraw_all(now, out);
-        }
-        if self.ears.leaving {
-            self.listen_no_more(out);
-        }
-        self.probe(now, out);
     }
 
     pub(super) fn link(&mut self) -> Option<Box<dyn Any>> {
@@ -44,19 +35,25 @@ impl NatsSession {
                 info: std::mem::take(&mut self.info),
                 inbox: std::mem::take(&mut self.inbox),
                 ears: std::mem::take(&mut self.ears),
+                kept: self.kept.take(),
             };
             Box::new(link) as Box<dyn Any>
         })
     }
 
-    pub(super) fn go_on_with(&mut self, link: Box<dyn Any>, out: &mut Outbox) {
+    pub(super) fn go_on_with(&mut self, now: Now, link: Box<dyn Any>, out: &mut Outbox) {
         if let Ok(link) = link.downcast::<Link>() {
-            let Link { login, deframer, info, inbox, ears } = *link;
+            let Link { login, deframer, info, inbox, ears, kept } = *link;
             (self.login, self.deframer, self.info, self.inbox) = (login, deframer, info, inbox);
             if ears.is_used() {
                 self.hear_on(ears, out);
+            } else {
+                self.ears.pings = ears.pings;
             }
             self.up(out);
+            if let Some(kept) = kept.filter(|_| !self.feeds.is_empty()) {
+                self.go_on_with_feeds(now, kept, out);
+            }
         }
     }
 }

@@ -75,6 +75,7 @@ impl NatsSession {
                 }
             }
             Check::Feed(id) => self.feed_checked(now, id, code, out),
+            Check::Rested => self.rested(),
         }
     }
 

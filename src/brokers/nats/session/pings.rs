@@ -24,6 +24,8 @@ pub(super) enum Ping {
     Over(SubId),
     /// A feed's subscription, by its number on the wire, is forgotten.
     Settled(u32),
+    /// What was sent before has come, but for what comes from other nodes of a cluster.
+    Rested,
 }
 
 /// Subscriptions of live messages, and what waits for a `PONG`.
