@@ -92,13 +92,16 @@ export async function* letters(connection, station, newest) {
  * @param {Api.Message} message
  * @param {string} group
  * @param {string} station
+ * @param {Uint8Array} token what its delivery is known by
  * @param {Api.Payload} [instead]
  * @param {Api.ProduceOptions} [options]
  */
-export async function resend(connection, message, group, station, instead, options) {
+export async function resend(connection, message, group, station, token, instead, options) {
   if (typeof station !== 'string') throw plain(connection.broker, 'invalid_argument', 'the station name is not a string');
   await connection._cold((engine) => engine.findStation(station));
-  const msgId = `re:${message.station}:${message.partition}:${message.sequenceBig}:${group}`;
+  // What has no place in a partition is a dead letter that was sent again: its token stays the same, however often that happens.
+  const place = message.partition === 0 ? new TextDecoder().decode(token) : `${message.partition}:${message.sequenceBig}`;
+  const msgId = `re:${message.station}:${place}:${group}`;
   const headers = instead === undefined ? message.headers : {};
   await connection.produce(station, instead ?? message.data, { headers, msgId, ...options });
 }

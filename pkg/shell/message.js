@@ -152,7 +152,7 @@ export class Message {
   resend(station, instead, options) {
     const connection = this.#consumer._connection;
     if (this.#settled) return this.#twice();
-    const sent = import('./dead.js').then(({ resend }) => resend(connection, /** @type {any} */ (this), this.#consumer.group, station, instead, options));
+    const sent = import('./dead.js').then(({ resend }) => resend(connection, /** @type {any} */ (this), this.#consumer.group, station, this.#span(4), instead, options));
     return this.#unless(sent.then(() => {
       this.#settled = false;
       return this.#settle(0, NaN, '', false);

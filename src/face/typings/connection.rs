@@ -58,7 +58,8 @@ export interface Connection {
   // schemas
 
   /**
-   * Stores a schema, or a new version of it. Where `capabilities.has("schemas")`.
+   * Stores a schema, or a new version of it, which counts from then on. memphis: a new version counts when somebody has
+   * made it the active one in the broker's pages. Where `capabilities.has("schemas")`.
    * @param definition The schema itself, as text; never the path of a file.
    */
   createSchema(name: string, type: SchemaType, definition: string): Promise<void>;

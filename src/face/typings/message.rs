@@ -12,9 +12,12 @@ export interface StoredMessage {
   readonly headers: Readonly<Record<string, string>>;
   /** The station it lies in. */
   readonly station: string;
-  /** The partition it lies in, from 1. */
+  /** The partition it lies in, from 1. memphis: 0 for a dead letter sent again to the group, which can only be acked. */
   readonly partition: number;
-  /** Its number within the partition. Not exact above 2^53, where `sequenceBig` is; never throws. */
+  /**
+   * Its number within the partition. Not exact above 2^53, where `sequenceBig` is; never throws. memphis: 0 for a dead
+   * letter that was sent again.
+   */
   readonly sequence: number;
   /** The same number, exact. */
   readonly sequenceBig: bigint;

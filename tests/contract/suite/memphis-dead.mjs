@@ -47,6 +47,22 @@ row('it can only be acknowledged, and stays in the list otherwise', pages, async
   await t.nothing(consumer, 300);
 });
 
+row('resend() of several goes to another station, each once, and takes them from the list', { ...pages, needs: ['resend'] }, async (t) => {
+  const { connection, consumer, station } = await died(t);
+  await station.produce('also broken');
+  const [second] = await t.collect(consumer, 1, { ack: false });
+  await second.deadLetter('no use');
+  const letters = await t.until(async () => {
+    const list = await t.control('deadRows', station.name);
+    return list.length === 2 && list;
+  }, REPORTED, 'two dead letters');
+  const target = await connection.station(t.name());
+  await t.control('resend', station.name, letters.map(({ id }) => id));
+  for (const message of await t.collect(consumer, 2, { ack: false })) await message.resend(target.name);
+  t.deepEqual(t.texts(await t.collect(target, 2)).sort(), ['also broken', 'broken'], 'copies');
+  await gone(t, station);
+});
+
 row('ack with confirm resolves as well', pages, async (t) => {
   const { consumer, station, resend } = await died(t);
   await resend();
