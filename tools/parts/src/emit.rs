@@ -2,6 +2,7 @@
 
 use crate::data::segments;
 use crate::module::Module;
+use crate::order;
 use crate::plan::{Plan, Table, FIRST};
 use anyhow::{Context, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -217,8 +218,9 @@ pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &
     let imported = module.imports.len() as u32;
     let mut own: Vec<u32> =
         (0..module.functions.len()).filter(|index| plan.place[*index] == part).map(|index| index as u32 + imported).collect();
-    // Functions of one size are like each other, and compress well side by side.
     own.sort_by_key(|function| module.own(*function).map_or(0, |function| function.size()));
+    let bodies: Vec<&[u8]> = own.iter().map(|function| module.own(*function).map_or(&[][..], |function| function.body.as_bytes())).collect();
+    own = order::alike(&bodies).into_iter().map(|index| own[index]).collect();
 
     let mut survey = Survey(module, plan, part, Used::default());
     for function in &own {

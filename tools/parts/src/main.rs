@@ -13,6 +13,7 @@ mod count;
 mod data;
 mod emit;
 mod module;
+mod order;
 mod plan;
 
 use anyhow::{Context, Result};
