@@ -33,6 +33,8 @@ const packageStages = [
   { name: 'contract nats chromium', budget: 120, command: contract('run', '--broker', 'nats', '--runtime', 'chromium') },
   { name: 'contract nats node', budget: 120, command: contract('run', '--broker', 'nats', '--runtime', 'node') },
   { name: 'contract nats 2.10 node', budget: 120, command: contract('run', '--broker', 'nats', '--server', '2.10', '--runtime', 'node') },
+  { name: 'contract memphis chromium', budget: 120, command: contract('run', '--broker', 'memphis', '--runtime', 'chromium') },
+  { name: 'contract memphis node', budget: 120, command: contract('run', '--broker', 'memphis', '--runtime', 'node') },
   { name: 'contract memory real clock', budget: 90, command: contract('run', '--broker', 'memory', '--runtime', 'node', '--real-clock') },
   { name: 'cluster node', budget: 90, command: contract('cluster', '--runtime', 'node') },
   { name: 'cluster chromium', budget: 90, command: contract('cluster', '--runtime', 'chromium') },
