@@ -236,13 +236,16 @@ pub fn ready(kind: Kind, login: Login, json: JsonReader) -> Operation<'static, L
     }
 }
 
-/// The session and the operations of a broker whose part has been loaded.
-pub fn enter(kind: Kind, setting: &Setting, runtime: Rc<dyn Runtime>, exchange: Exchange) -> (Box<dyn Session>, Ops) {
-    #[cfg(feature = "memphis")]
-    if kind == Kind::Memphis {
-        return memphis::open(&*runtime, exchange);
-    }
+/// The session and the operations of the memory broker, whose part has been loaded.
+#[inline]
+pub fn enter_memory(setting: &Setting, runtime: Rc<dyn Runtime>, exchange: Exchange) -> (Box<dyn Session>, Ops) {
     memory::open(&setting.memory, runtime, exchange)
+}
+
+/// The same of a Memphis broker.
+#[inline]
+pub fn enter_memphis(runtime: &dyn Runtime, exchange: Exchange) -> (Box<dyn Session>, Ops) {
+    memphis::open(runtime, exchange)
 }
 
 /// An operation under way. Boxed: one awaited inside the other would be compiled into every caller anew.

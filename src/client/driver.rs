@@ -29,8 +29,8 @@ pub(super) type Afterwards = Box<dyn FnOnce(&Rc<Driver>, Result<(), Error>)>;
 /// A connection at work.
 pub struct Driver {
     pub(super) core: RefCell<Connection>,
-    runtime: Rc<dyn Runtime>,
-    setting: brokers::Setting,
+    pub(super) runtime: Rc<dyn Runtime>,
+    pub(super) setting: brokers::Setting,
     pub(super) ops: RefCell<Option<Ops>>,
     /// The end of this turn has been asked for.
     deferred: Cell<bool>,
@@ -306,22 +306,12 @@ impl Driver {
         let event = match loaded {
             Ok(()) if self.core.borrow().is_over() => return,
             Ok(()) => {
-                self.move_in();
+                self.enter_memory();
                 Event::Opened { generation }
             }
             Err(error) => Event::Closed { generation, error },
         };
         self.tell(event);
-    }
-
-    /// The broker's part has been loaded: its session and its operations take over.
-    fn move_in(self: &Rc<Self>) {
-        if self.ops.borrow().is_none() && !self.core.borrow().is_over() {
-            let exchange = Exchange(self.clone());
-            let (session, ops) = brokers::enter(self.broker(), &self.setting, self.runtime.clone(), exchange);
-            self.core.borrow_mut().enter(session);
-            *self.ops.borrow_mut() = Some(ops);
-        }
     }
 
     /// What the application does with the rows of this turn belongs into the same send: its reactions run before the
@@ -366,7 +356,9 @@ impl Driver {
                     None => Ok(login),
                     Some(part) => match driver.loaded(part).await {
                         Ok(()) => {
-                            driver.move_in();
+                            if part == Part::Memphis {
+                                driver.enter_memphis();
+                            }
                             brokers::ready(driver.broker(), login, driver.runtime.json()).await
                         }
                         Err(error) => Err(error),

@@ -23,6 +23,7 @@ pub mod dead;
 mod deliveries;
 pub mod driver;
 pub mod dying;
+mod entering;
 pub mod filter;
 mod finish;
 mod groups;

@@ -4,7 +4,7 @@
 //! What the broker answers with success need not have happened: whether the durables are there is asked of JetStream, and what
 //! is missing of them is made here.
 
-use super::shared::{About, add, join};
+use super::shared::{About, leave_row, take};
 use super::{Ops, control, names, producer, schemas};
 use crate::base::error::{Error, Kind};
 use crate::base::time::Millis;
@@ -38,37 +38,60 @@ pub async fn ensure(ops: &Ops, facts: &StationFacts, spec: &GroupSpec) -> Done<G
         same_kind(name, config, spec.auto_ack)?;
     }
     let shared = &ops.shared;
-    let joined = shared.schema_of(name).is_some() && join(&shared.consumers, name, &spec.member, &spec.name);
     let mut places = places.clone();
-    if !joined {
-        let begin = match known {
-            Some(config) => as_it_began(config),
-            None => begin(ops, facts, spec.start).await?,
-        };
-        shared.listen(names::schema_updates(name), About::Schema(name.into()));
-        match control::ask(ops, "consumer_creations", request(ops, name, spec, known, begin), name).await {
-            Ok(Value::Nothing) => {
-                return Err(Error::new(Kind::Protocol, "the broker read the request as one of its oldest form")
-                    .hint("Is it a Memphis broker of 1.2 or newer?")
-                    .at(name));
+    if take(&shared.consumers, name, &spec.member, &spec.name) {
+        schemas::refresh(ops, name).await?;
+    } else {
+        match create(ops, facts, spec, &before).await {
+            Ok(found) => places = found,
+            Err(error) => {
+                leave_row(&shared.consumers, name, &spec.member, &spec.name);
+                return Err(error);
             }
-            Ok(answer) => {
-                schemas::learn(shared, name, &answer);
-                places = producer::partitions(name, &answer);
-            }
-            // The group began in a way that its members cannot say: it is there all the same.
-            Err(error) if error.kind == Kind::AlreadyExists && before.iter().all(Option::is_some) => {
-                shared.station(name, |known| known.fresh = true);
-            }
-            Err(error) => return Err(error),
         }
-        add(&shared.consumers, name, &spec.member, &spec.name);
     }
     let configs = match before.into_iter().collect::<Option<Vec<_>>>().filter(|there| there.len() == places.len()) {
         Some(configs) => configs,
         None => complete(ops, &places, spec).await?,
     };
     Ok(join_all(places, spec, &configs))
+}
+
+/// Make the row, and with it what is missing of the group; `before`: its durables. The station's partitions come back.
+async fn create(ops: &Ops, facts: &StationFacts, spec: &GroupSpec, before: &[Option<Value>]) -> Done<Vec<Place>> {
+    let (name, shared) = (facts.name.as_str(), &ops.shared);
+    let known = before.iter().flatten().next();
+    let begin = match known {
+        Some(config) => as_it_began(config),
+        None => begin(ops, facts, spec.start).await?,
+    };
+    shared.listen(names::schema_updates(name), About::Schema(name.into()));
+    let links = shared.links.get();
+    let answer = control::ask(ops, "consumer_creations", request(ops, name, spec, known, begin), name).await;
+    if shared.links.get() != links {
+        // The request may have been read twice. Nothing can be done about that now: leaving one row may remove the group.
+        let mut rows = shared.consumers.borrow_mut();
+        rows.iter_mut().filter(|row| row.is(name, &spec.member, &spec.name)).for_each(|row| row.doubled = true);
+    }
+    match answer {
+        Ok(Value::Nothing) if facts.places.iter().any(names::has_partitions) => {
+            Err(Error::new(Kind::Protocol, "the broker read the request as one of its oldest form")
+                .hint("Is something between this client and the broker that changes numbers?")
+                .at(name))
+        }
+        // Brokers before 1.2 say no more.
+        Ok(Value::Nothing) => Ok(facts.places.clone()),
+        Ok(answer) => {
+            schemas::learn(shared, name, &answer);
+            Ok(producer::partitions(name, &answer))
+        }
+        // The group began in a way that its members cannot say: it is there all the same.
+        Err(error) if error.kind == Kind::AlreadyExists && before.iter().all(Option::is_some) => {
+            schemas::refresh(ops, name).await?;
+            Ok(facts.places.clone())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn check(facts: &StationFacts, spec: &GroupSpec) -> Done<()> {
@@ -244,12 +267,15 @@ pub async fn remove(ops: &Ops, facts: &StationFacts, group: &str) -> Done<bool> 
     let rows: Vec<_> = ops.shared.consumers.borrow().iter().filter(|row| ours(row)).cloned().collect();
     ops.shared.consumers.borrow_mut().retain(|row| !ours(row));
     for row in &rows {
-        let body = control::of_ours(ops, &row.name, name, 1);
-        match control::ask(ops, "consumer_destructions", body, name).await {
-            Err(error) if error.kind != Kind::NoSuchStation => return Err(error),
-            _ => {}
+        for _ in 0..=u32::from(row.doubled) {
+            let body = control::of_ours(ops, &row.name, name, 1);
+            match control::ask(ops, "consumer_destructions", body, name).await {
+                Err(error) if error.kind != Kind::NoSuchStation => return Err(error),
+                _ => {}
+            }
         }
     }
+    ops.shared.leave(name);
     Ok(!rows.is_empty())
 }
 

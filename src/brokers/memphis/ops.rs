@@ -124,7 +124,7 @@ impl Operations for Ops {
     }
 
     fn retold(&self, facts: &mut StationFacts) {
-        facts.schema = self.shared.schema_of(&facts.name).flatten().map(|schema| schema.name).unwrap_or_default();
+        facts.schema = schemas::name_of(&self.shared, &facts.name);
     }
 
     fn remove_group<'a>(&'a self, facts: &'a StationFacts, group: &'a str) -> Operation<'a, bool> {

@@ -3,7 +3,7 @@
 
 use super::control;
 use super::ops::places;
-use super::shared::{About, add, join};
+use super::shared::{About, leave_row, take};
 use super::{Ops, names, schemas, station};
 use crate::base::bytes::push_decimal;
 use crate::base::error::Kind;
@@ -17,12 +17,17 @@ pub async fn open(ops: &Ops, found: StationFacts, producer: &str) -> Done<Statio
     let shared = &ops.shared;
     let name = found.name.as_str();
     let asked = found.places.first().map(|place| ops.api.begin(&format!("STREAM.INFO.{}", place.store), Vec::new()));
-    let places = if shared.schema_of(name).is_some() && join(&shared.producers, name, producer, "") {
+    let places = if take(&shared.producers, name, producer, "") {
+        schemas::refresh(ops, name).await?;
         found.places.clone()
     } else {
-        let answer = create(ops, name, producer).await?;
-        add(&shared.producers, name, producer, "");
-        partitions(name, &answer)
+        match create_once(ops, name, producer).await {
+            Ok(answer) => partitions(name, &answer),
+            Err(error) => {
+                leave_row(&shared.producers, name, producer, "");
+                return Err(error);
+            }
+        }
     };
     let mut facts = station::facts(ops, name, places, found.existed);
     if let Some(asked) = asked {
@@ -30,6 +35,18 @@ pub async fn open(ops: &Ops, found: StationFacts, producer: &str) -> Done<Statio
         facts.window = asked.answer().await.map_or(facts.window, |info| nats::station::read_spec(&info).window);
     }
     Ok(facts)
+}
+
+/// Make the row. Where the link was lost meanwhile, the request may have been read twice: all rows of that name go, and there
+/// is one again.
+async fn create_once(ops: &Ops, name: &str, producer: &str) -> Done<Value> {
+    let links = ops.shared.links.get();
+    let answer = create(ops, name, producer).await?;
+    if ops.shared.links.get() == links {
+        return Ok(answer);
+    }
+    remove(ops, name, producer).await?;
+    create(ops, name, producer).await
 }
 
 /// Make the row. Whoever makes one hears of changes of the station's schema, and what it is now.
@@ -61,23 +78,11 @@ pub fn partitions(station: &str, answer: &Value) -> Vec<Place> {
 
 /// A producer was destroyed; the row goes with the last one of its name.
 pub async fn leave(ops: &Ops, name: &str, producer: &str) -> Done<()> {
-    let last = {
-        let mut rows = ops.shared.producers.borrow_mut();
-        match rows.iter().position(|row| row.station == name && row.name == producer) {
-            None => false,
-            Some(at) => {
-                let left = rows.get_mut(at).map_or(0, |row| {
-                    row.uses = row.uses.saturating_sub(1);
-                    row.uses
-                });
-                if left == 0 {
-                    rows.remove(at);
-                }
-                left == 0
-            }
-        }
-    };
-    if last { remove(ops, name, producer).await } else { Ok(()) }
+    if leave_row(&ops.shared.producers, name, producer, "") {
+        remove(ops, name, producer).await?;
+        ops.shared.leave(name);
+    }
+    Ok(())
 }
 
 async fn remove(ops: &Ops, name: &str, producer: &str) -> Done<()> {
@@ -91,16 +96,8 @@ async fn remove(ops: &Ops, name: &str, producer: &str) -> Done<()> {
 /// made for the question, and goes with it.
 pub async fn bound(ops: &Ops, name: &str) -> Done<Option<StationFacts>> {
     let Some(found) = station::find(ops, name).await? else { return Ok(None) };
-    if ops.shared.schema_of(name).is_none() {
-        match schemas::read(ops, name).await {
-            // Who may only read goes by what he heard last.
-            Err(error) if error.kind != Kind::PermissionDenied => return Err(error),
-            _ => {}
-        }
-    }
-    let mut facts = station::facts(ops, name, found.places, true);
-    facts.schema = schemas::name_of(&ops.shared, name);
-    Ok(Some(facts))
+    schemas::refresh(ops, name).await?;
+    Ok(Some(station::facts(ops, name, found.places, true)))
 }
 
 #[cfg(test)]

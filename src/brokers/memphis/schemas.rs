@@ -103,8 +103,20 @@ pub fn known(shared: &Shared, name: &str) -> Option<Schema> {
 
 /// The name of a station's schema, as it was told last; empty for none.
 pub fn name_of(shared: &Shared, station: &str) -> String {
-    let name = |known: &mut Known| known.schema.as_ref().map(|schema| schema.name.clone());
-    shared.station(station, name).unwrap_or_default()
+    let stations = shared.stations.borrow();
+    let known = stations.iter().find(|known| known.station == station).and_then(|known| known.schema.as_ref());
+    known.map(|schema| schema.name.clone()).unwrap_or_default()
+}
+
+/// Where an update may have passed by, ask. Who may only read goes by what he heard last.
+pub async fn refresh(ops: &Ops, station: &str) -> Done<()> {
+    match ops.shared.schema_of(station) {
+        Some(_) => Ok(()),
+        None => match read(ops, station).await {
+            Err(error) if error.kind != Kind::PermissionDenied => Err(error),
+            _ => Ok(()),
+        },
+    }
 }
 
 /// Ask which schema an existing station has, and whether what fails it is to be reported. Only who makes a producer is told:

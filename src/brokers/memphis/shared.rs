@@ -25,6 +25,8 @@ pub struct Shared {
     pub ears: RefCell<Vec<Ear>>,
     /// Schema failures are to be notified as well (section 2.13).
     pub notify: Cell<bool>,
+    /// How often the link was lost.
+    pub links: Cell<u32>,
 }
 
 /// A row of ours in the broker's database.
@@ -38,6 +40,15 @@ pub struct Row {
     pub group: String,
     /// How many of ours stand on it.
     pub uses: u32,
+    /// The link was lost while it was made: there may be two.
+    pub doubled: bool,
+}
+
+impl Row {
+    /// It is this one.
+    pub fn is(&self, station: &str, name: &str, group: &str) -> bool {
+        self.station == station && self.name == name && self.group == group
+    }
 }
 
 /// What was heard of a station, in answers and in updates.
@@ -90,6 +101,7 @@ impl Shared {
             stations: RefCell::default(),
             ears: RefCell::new(vec![Ear { subject: "$memphis_sdk_clients_updates".into(), about: About::Clients }]),
             notify: Cell::new(false),
+            links: Cell::new(0),
         }
     }
 
@@ -131,7 +143,16 @@ impl Shared {
 
     /// The link was lost: updates may have passed by.
     pub fn link_lost(&self) {
+        self.links.set(self.links.get().wrapping_add(1));
         self.stations.borrow_mut().iter_mut().for_each(|known| known.fresh = false);
+    }
+
+    /// Something of a station was left; when nothing of ours is there any more, nobody has to hear of it.
+    pub fn leave(&self, station: &str) {
+        let used = |rows: &RefCell<Vec<Row>>| rows.borrow().iter().any(|row| row.station == station);
+        if !used(&self.producers) && !used(&self.consumers) {
+            self.forget(station);
+        }
     }
 
     /// A station is gone, and its rows with it.
@@ -143,18 +164,30 @@ impl Shared {
     }
 }
 
-/// One more of ours stands on a row. False if there is none yet.
-pub fn join(rows: &RefCell<Vec<Row>>, station: &str, name: &str, group: &str) -> bool {
+/// One more of ours stands on a row. False if there was none yet: it has to be made.
+pub fn take(rows: &RefCell<Vec<Row>>, station: &str, name: &str, group: &str) -> bool {
     let mut rows = rows.borrow_mut();
-    let row = rows.iter_mut().find(|row| row.station == station && row.name == name && row.group == group);
-    row.map(|row| row.uses = row.uses.saturating_add(1)).is_some()
+    if let Some(row) = rows.iter_mut().find(|row| row.is(station, name, group)) {
+        row.uses = row.uses.saturating_add(1);
+        return true;
+    }
+    let (station, name, group) = (station.into(), name.into(), group.into());
+    rows.push(Row { station, name, group, uses: 1, doubled: false });
+    false
 }
 
-/// A row was made.
-pub fn add(rows: &RefCell<Vec<Row>>, station: &str, name: &str, group: &str) {
-    if !join(rows, station, name, group) {
-        rows.borrow_mut().push(Row { station: station.into(), name: name.into(), group: group.into(), uses: 1 });
+/// One less stands on it. True if it was the last one: it is not needed any more.
+pub fn leave_row(rows: &RefCell<Vec<Row>>, station: &str, name: &str, group: &str) -> bool {
+    let mut rows = rows.borrow_mut();
+    let Some(at) = rows.iter().position(|row| row.is(station, name, group)) else { return false };
+    let last = rows.get_mut(at).is_some_and(|row| {
+        row.uses = row.uses.saturating_sub(1);
+        row.uses == 0
+    });
+    if last {
+        rows.remove(at);
     }
+    last
 }
 
 #[cfg(test)]
@@ -170,6 +203,24 @@ mod tests {
         shared.hush(&About::Schema("s".into()));
         shared.listen("y".into(), About::Schema("t".into()));
         assert_eq!(shared.ears.borrow()[1].subject, "y");
+    }
+
+    #[test]
+    fn a_row_goes_with_the_last_that_stands_on_it() {
+        let shared = Shared::new("c", "a");
+        let rows = &shared.consumers;
+        assert!(!take(rows, "s", "n", "g"));
+        assert!(take(rows, "s", "n", "g"));
+        assert!(!take(rows, "s", "n", "h"));
+        assert!(!leave_row(rows, "s", "n", "g"));
+        assert!(leave_row(rows, "s", "n", "g"));
+        assert!(!leave_row(rows, "s", "n", "g"));
+        shared.station("s", |known| known.fresh = true);
+        shared.leave("s");
+        assert!(shared.schema_of("s").is_some());
+        assert!(leave_row(rows, "s", "n", "h"));
+        shared.leave("s");
+        assert_eq!(shared.schema_of("s"), None);
     }
 
     #[test]

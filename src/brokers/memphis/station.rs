@@ -5,7 +5,7 @@
 
 use super::control::{self, refused};
 use super::ops::places;
-use super::{Ops, names, producer};
+use super::{Ops, names, producer, schemas};
 use crate::base::error::{Error, Kind};
 use crate::base::time::Millis;
 use crate::base::value::Value;
@@ -24,7 +24,7 @@ pub async fn find(ops: &Ops, name: &str) -> Done<Option<StationFacts>> {
 
 /// What is known of a station.
 pub fn facts(ops: &Ops, name: &str, places: Vec<Place>, existed: bool) -> StationFacts {
-    let schema = ops.shared.schema_of(name).flatten().map(|schema| schema.name).unwrap_or_default();
+    let schema = schemas::name_of(&ops.shared, name);
     StationFacts { name: name.into(), places, existed, differs: Vec::new(), window: WINDOW, schema }
 }
 
