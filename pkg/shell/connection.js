@@ -27,11 +27,6 @@ const BAD = new Set(['disconnected', 'reconnecting', 'slow_consumer', 'produce_f
 /** @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation */
 
 export class Connection {
-  /**
-   * The one that ended last. With the last object of a class, engines forget what they have compiled for it: the next connection
-   * would begin slowly. @type {Connection | undefined}
-   */
-  static _ended;
   /** @type {Map<number, Operation>} */ #operations = new Map();
   /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
   /** Every producer that has not ended. @type {Map<number, Producer>} */ #senders = new Map();
@@ -825,7 +820,6 @@ export class Connection {
       this._instance.trap(error);
     }
     this.#freed = true;
-    Connection._ended = this;
   }
 
   /** Nothing is left behind. @param {unknown} error */
