@@ -1,6 +1,6 @@
 // The five functions and init, over whatever loads the wasm here. Importing this does nothing.
 
-import { because, plain } from './errors.js';
+import { because, own, plain } from './errors.js';
 import { Connection } from './connection.js';
 import { Instance } from './instance.js';
 
@@ -43,8 +43,16 @@ export function create(load, parts) {
     await instance(source);
   }
 
-  /** @param {Api.ConnectOptions} options @returns {Promise<Api.Connection>} */
-  async function connect(options) {
+  /** @param {Api.ConnectOptions} given @returns {Promise<Api.Connection>} */
+  async function connect(given) {
+    /** @type {Api.BrokerKind} */
+    let broker = 'memory';
+    try {
+      ({ broker } = given);
+    } catch {
+      // It cannot be read, or is not there: the next line says so.
+    }
+    const options = own(given, broker);
     if (options === null || typeof options !== 'object') {
       throw plain('memory', 'invalid_argument', 'connect needs an object of options', 'For example connect({ broker: "nats", url: "ws://localhost:8080" }).');
     }

@@ -1,6 +1,6 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
-import { BatchError, BrokerError, plain } from './errors.js';
+import { BatchError, BrokerError, own, plain } from './errors.js';
 import { isUnusual } from './options.js';
 
 /** @import { Producer } from './producer.js' */
@@ -35,6 +35,7 @@ export async function produceBatch(producer, messages, options) {
   const connection = producer._connection;
   if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
   connection._check();
+  options = own(options, connection.broker);
   const { onProgress, compression, signal, ...rest } = options ?? {};
   if (compression != null || 'msgId' in rest || (options !== undefined && typeof options !== 'object') || isUnusual(rest, connection._instance.usual[0])) {
     await connection._part('options', connection._signal(signal));

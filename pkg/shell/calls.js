@@ -1,6 +1,6 @@
 // The calls of produce: from a payload to the wasm, and from a row of the table to the promise.
 
-import { BrokerError, because } from './errors.js';
+import { BrokerError, because, own } from './errors.js';
 import { Scratch, copied } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
@@ -62,6 +62,13 @@ export class Calls {
     /** @type {AbortSignal | undefined} */
     let signal;
     let call;
+    try {
+      // Those that a connection passes on are its own.
+      if (options != null && !mixed) options = own(options, this.#connection.broker);
+    } catch (error) {
+      this.#last = undefined;
+      return Promise.reject(error);
+    }
     try {
       this.#connection._check();
       if (options != null) {

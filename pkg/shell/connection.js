@@ -1,6 +1,6 @@
 // One connection: it owns the promises, and gives to each what the table of a turn says.
 
-import { BrokerError, because, plain } from './errors.js';
+import { BrokerError, because, own, plain } from './errors.js';
 import { Calls, deferred } from './calls.js';
 import { Feed } from './feed.js';
 import { internal } from './instance.js';
@@ -282,6 +282,7 @@ export class Connection {
 
   /** @param {string} name @param {Api.StationOptions} [options] */
   async station(name, options) {
+    options = own(options, this.broker);
     const [partitions, existed, differs] = await this._cold((engine) => engine.station(this._name(name), options));
     await this._part('station');
     return new this._instance.scripts.station.Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
@@ -302,6 +303,7 @@ export class Connection {
   produce(stations, message, options) {
     try {
       this._check();
+      options = own(options, this.broker);
       const key = JSON.stringify([stations, options?.producerName ?? null]);
       let producer = this.#producers.get(key);
       if (!producer) {
@@ -337,6 +339,7 @@ export class Connection {
 
   /** @param {string} station @param {Api.ConsumerOptions & Api.FetchOptions} [options] */
   async fetch(station, options) {
+    options = own(options, this.broker);
     const consuming = this.#consumers(options?.signal);
     return (consuming instanceof Promise ? await consuming : consuming).fetch(station, options);
   }
@@ -348,12 +351,14 @@ export class Connection {
    */
   async consume(station, options, handler) {
     if (handler !== undefined && typeof handler !== 'function') throw plain(this.broker, 'invalid_argument', 'the handler is not a function');
+    options = own(options, this.broker);
     const consuming = this.#consumers(options?.signal);
     return (consuming instanceof Promise ? await consuming : consuming).consume(station, options, handler);
   }
 
   /** @param {string} station @param {Api.ConsumerOptions} [options] */
   async consumer(station, options) {
+    options = own(options, this.broker);
     const consuming = this.#consumers();
     return (consuming instanceof Promise ? await consuming : consuming).consumer(station, options);
   }
@@ -361,6 +366,7 @@ export class Connection {
   /** @param {string | string[]} stations @param {Api.ProducerOptions} [options] */
   async producer(stations, options) {
     this._check();
+    options = own(options, this.broker);
     await this._checked(options, false, 'checkProducer', false);
     const producer = this.#openProducer(stations, options, false);
     await this._operation(this._do((engine) => engine.whenProducer(producer._id)));
@@ -774,8 +780,9 @@ export class Connection {
     const tell = (/** @type {(engine: any) => void} */ work) => asking.signal.aborted || this.#over || this._do(work);
     Promise.resolve()
       .then(() => Promise.all([this.#options.credentials?.(request), this._instance.part('credentials')]))
+      .then(([given]) => own(given, this.broker))
       .then(
-        ([given]) => tell((engine) => engine.credentials(given)),
+        (given) => tell((engine) => engine.credentials(given)),
         async (error) => {
           try {
             await this._instance.part('credentials');

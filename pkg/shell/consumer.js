@@ -1,6 +1,6 @@
 // A consumer's promises, its messages and its iterator. When and what is handed over is decided in Rust.
 
-import { plain } from './first.js';
+import { own, plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { Consuming } from './consuming.js' */
@@ -208,6 +208,7 @@ export class Consumer {
   _fetch(options, among) {
     try {
       this.#check();
+      if (!among) options = own(options, this._connection.broker);
       const signal = this._connection._signal(options?.signal);
       return this._consuming.begin(this._id, options, among, signal);
     } catch (error) {
@@ -248,6 +249,7 @@ export class Consumer {
   _start(options, handler, among) {
     this.#check();
     if (this.#busy) throw plain(this._connection.broker, 'invalid_argument', 'the consumer is in use', 'Its handler has not returned yet.');
+    if (!among) options = own(options, this._connection.broker);
     const signal = this._connection._signal(options?.signal);
     this._consuming.start(this._id, options, handler, among);
     this.#started = true;

@@ -2,7 +2,7 @@
 // in Rust.
 
 import { Stored } from './stored.js';
-import { plain } from './first.js';
+import { own, plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */
@@ -103,5 +103,5 @@ export async function resend(connection, message, group, station, token, instead
   const place = message.partition === 0 ? new TextDecoder().decode(token) : `${message.partition}:${message.sequenceBig}`;
   const msgId = `re:${message.station}:${place}:${group}`;
   const headers = instead === undefined ? message.headers : {};
-  await connection.produce(station, instead ?? message.data, { headers, msgId, ...options });
+  await connection.produce(station, instead ?? message.data, { headers, msgId, ...own(options, connection.broker) });
 }

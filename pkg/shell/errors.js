@@ -65,3 +65,38 @@ export function because(error, cause) {
   if (cause !== undefined) Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   return error;
 }
+
+/** Options that hold others. */
+const NESTED = ['url', 'headers', 'start', 'filter', 'extra', 'amqp'];
+
+/**
+ * A copy of the application's options: what reads them further runs nothing of the application's, which may throw, or call us.
+ * @template T
+ * @param {T} options
+ * @param {BrokerKind} broker
+ * @returns {T}
+ */
+export function own(options, broker) {
+  if (typeof options !== 'object' || options === null) return options;
+  try {
+    if (Array.isArray(options)) return options;
+    /** @type {any} */
+    const copy = { ...options };
+    for (const name of NESTED) if (typeof copy[name] === 'object') copy[name] = within(copy[name], 4);
+    return copy;
+  } catch (error) {
+    throw because(plain(broker, 'invalid_argument', 'the options cannot be read', 'A getter or a proxy among them has thrown; the cause has what.'), error);
+  }
+}
+
+/** @param {any} value @param {number} depth @returns {any} */
+function within(value, depth) {
+  if (typeof value !== 'object' || value === null || depth === 0) return value;
+  if (Array.isArray(value)) return Array.from(value, (each) => within(each, depth - 1));
+  if (value instanceof Date) return new Date(value.getTime());
+  if (ArrayBuffer.isView(value)) return value;
+  /** @type {any} */
+  const copy = {};
+  for (const name of Object.keys(value)) Object.defineProperty(copy, name, { value: within(value[name], depth - 1), enumerable: true, writable: true, configurable: true });
+  return copy;
+}

@@ -1,7 +1,7 @@
 // Live messages, questions and answers: from a payload to the wasm, and from a row of the table to whom it concerns.
 // Loaded when first used. What is held, lost, asked and answered is decided in Rust; the rows are those of src/face/live.rs.
 
-import { BrokerError, encoder, plain } from './first.js';
+import { BrokerError, encoder, own, plain } from './first.js';
 import { IncomingRequest, LiveMessage, Reply } from './sound.js';
 import { Responder, Subscription } from './listen.js';
 
@@ -53,6 +53,7 @@ export class Live {
       let texts = 0;
       let signal;
       if (options !== undefined) {
+        options = own(options, connection.broker);
         this.#check(options, PUBLISH, false);
         signal = connection._signal(options.signal);
         texts = this.#texts(options, length) - length;
@@ -134,6 +135,7 @@ export class Live {
       let texts = 0;
       let signal;
       if (options !== undefined) {
+        options = own(options, connection.broker);
         limit = this.#check(options, REQUEST, true) ?? options.timeoutMs;
         signal = connection._signal(options.signal);
         texts = this.#texts(options, length) - length;
@@ -263,6 +265,7 @@ export class Live {
    */
   async #listen(channel, options, answers, make) {
     const connection = this.#connection;
+    options = own(options, connection.broker);
     const signal = connection._signal(options?.signal);
     const id = connection._do((engine) => engine.listen(this.#name(channel), options, answers));
     if (id < 0) throw connection._failure();

@@ -1,5 +1,6 @@
 // Looking: stations, and what they hold. What is there, and in which order, is decided in Rust.
 
+import { own } from './first.js';
 import { Stored } from './stored.js';
 
 /** @import { Connection } from './connection.js' */
@@ -23,6 +24,7 @@ export function stations(connection) {
  * @returns {AsyncGenerator<Api.StoredMessage, undefined>}
  */
 export function browse(connection, station, options) {
+  options = own(options, connection.broker);
   const signal = connection._signal(options?.signal);
   /** @type {(error: unknown) => void} */
   let abort = () => {};

@@ -168,3 +168,52 @@ row('what is left to other brokers takes its default in connect', { brokers: ['m
   await t.rejects(() => t.connect({ accountId: 2 }), 'not_supported', { says: 'accountId' });
   await t.rejects(() => t.connect({ resolveAddress: () => 'x' }), 'not_supported', { says: 'resolveAddress' });
 });
+
+row('options that throw when they are read reject the call with what was thrown, and harm nothing else', { needs: ['live', 'requests', 'get', 'last_messages'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  const thrown = new Error('not readable');
+  const fail = () => { throw thrown; };
+  const getter = (name) => ({ get [name]() { return fail(); } });
+  const trapped = () => new Proxy({}, { ownKeys: fail, get: fail, getPrototypeOf: fail });
+  const revoked = () => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy; };
+  const channel = t.name('ch');
+  const producer = await station.producer();
+  const consumer = await station.consumer({ consumerName: 'c' });
+  const waiting = connection.request(`${channel}.slow`, 'x', { timeoutMs: 20_000 }).catch((error) => error);
+  const calls = {
+    station: (options) => connection.station(t.name(), options),
+    producer: (options) => connection.producer(station.name, options),
+    produce: (options) => producer.produce('x', options),
+    'produce of the connection': (options) => connection.produce(station.name, 'x', options),
+    produceBatch: (options) => producer.produceBatch(['x'], options),
+    consumer: (options) => connection.consumer(station.name, options),
+    fetch: (options) => consumer.fetch(options),
+    'fetch of the connection': (options) => connection.fetch(station.name, options),
+    consume: (options) => consumer.consume(() => {}, options),
+    'consume of the connection': (options) => connection.consume(station.name, options, () => {}),
+    publish: (options) => connection.publish(channel, 'x', options),
+    request: (options) => connection.request(channel, 'x', options),
+    subscribe: (options) => connection.subscribe(channel, options),
+    respond: (options) => connection.respond(channel, () => 'x', options),
+    browse: async (options) => { for await (const _ of station.browse(options)) break; },
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    for (const options of [getter('signal'), getter('xyzzy'), getter('partitionNumber'), { headers: getter('a') }, { start: getter('sequence') }, trapped(), revoked()]) {
+      const { error, reason } = await t.outcome((async () => call(options))());
+      t.equal(error, true, `${name} rejects`);
+      t.checkError(reason, 'invalid_argument');
+      if (reason.message.includes('cannot be read') && !(reason.cause instanceof TypeError)) t.ok(reason.cause === thrown, `${name}: the cause`);
+    }
+  }
+  const connecting = (more) => t.api.connect(Object.defineProperties({ broker: connection.broker, url: 'ws://127.0.0.1:9' }, Object.getOwnPropertyDescriptors(more)));
+  for (const more of [getter('url'), getter('signal'), { extra: getter('x') }, { url: trapped() }]) await t.rejects(() => connecting(more), 'invalid_argument');
+  // What cannot be read at all names no broker.
+  t.equal((await t.outcome(t.api.connect(trapped()))).reason.code, 'invalid_argument', 'connect()');
+  t.equal(connection.isConnected(), true, 'connected');
+  t.equal((await producer.produce('after', { headers: { a: 'b' } })).duplicate, false, 'a message');
+  const texts = [];
+  await connection.subscribe(channel, {}, (message) => { texts.push(message.text()); });
+  await connection.publish(channel, 'after');
+  await t.until(() => texts.length === 1, 5000, 'a live message');
+  t.checkError(await waiting, 'timeout');
+});
