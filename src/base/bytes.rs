@@ -62,6 +62,25 @@ pub fn find(text: &str, part: &str) -> Option<usize> {
     text.as_bytes().windows(part.len().max(1)).position(|window| window == part.as_bytes())
 }
 
+/// Bytes of a broker as a text; where they are none, the ASCII of it. (The standard library's keeps what is well-formed between: 1 KB.)
+#[inline(never)]
+pub fn lossy(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => {
+            let mut text = String::new();
+            for byte in bytes {
+                text.push_str(if byte.is_ascii() {
+                    std::str::from_utf8(std::slice::from_ref(byte)).unwrap_or_default()
+                } else {
+                    "\u{fffd}"
+                });
+            }
+            text
+        }
+    }
+}
+
 /// Append a text as a JSON string.
 pub fn push_json_string(into: &mut Vec<u8>, text: &str) {
     into.push(b'"');
@@ -102,6 +121,12 @@ mod tests {
             push_json_string(&mut bytes, &text);
             prop_assert_eq!(serde_json::from_slice::<String>(&bytes).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn bytes_become_a_text_whatever_they_are() {
+        assert_eq!(lossy("a\u{e4}b".as_bytes()), "a\u{e4}b");
+        assert_eq!(lossy(b"a\xffb"), "a\u{fffd}b");
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub fn check(name: &str, value: &str) -> Result<(), Error> {
 
 /// Check a message id: as a header value, not empty, and without blanks around it, which brokers do not compare alike.
 pub fn check_id(id: &str) -> Result<(), Error> {
-    if id.is_empty() || id.trim() != id || id.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+    // The first and the last character, in one direction.
+    let (first, last) = id.chars().fold((None, ' '), |(first, _), c| (first.or(Some(c)), c));
+    let blank = first.is_none_or(char::is_whitespace) || last.is_whitespace();
+    if blank || id.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
         return Err(Error::argument(format!("the msgId \"{}\" is not allowed", shown(id)))
             .hint("An id is at least one character, without control characters and without blanks around it."));
     }

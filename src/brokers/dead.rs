@@ -3,7 +3,7 @@
 //!
 //! Source: jetstream.md section 5.2, which fixes the headers and the ids; semantics.md section 6. Knows no broker.
 
-use crate::base::bytes::{parse_decimal, push_decimal};
+use crate::base::bytes::{lossy, parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Wall};
@@ -231,7 +231,7 @@ fn unescape(value: &str) -> String {
         out.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
-    String::from_utf8_lossy(&out).into_owned()
+    lossy(&out)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! saved is the way: one call, one borrow, one write.
 
 use super::engine::Engine;
+use crate::base::bytes::parse_decimal;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, Wall};
 use crate::client::filter;
@@ -57,7 +58,7 @@ impl<'a> Common<'a> {
         let (mut msg_id, mut key, mut name) = (None, None, "");
         let (mut expires, mut delay) = (None, None);
         // The numbers have been checked: what is not a usual one has been read by `options`.
-        let span = |text: &str| text.parse().ok().map(Millis);
+        let span = |text: &str| parse_decimal(text.as_bytes()).map(Millis);
         for (tag, text) in Texts(texts) {
             match tag {
                 TAG_ID => msg_id = Some(text),

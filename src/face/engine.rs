@@ -4,6 +4,7 @@
 use super::batch::Common;
 use super::table::Table;
 use super::{fault, given, report, values};
+use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::id::check_name;
 use crate::base::limits;
@@ -476,7 +477,7 @@ impl Engine {
                 0 => Verdict::Ack,
                 1 => Verdict::Nack,
                 2 => Verdict::Delay(time("the delay", 0)?),
-                3 => Verdict::Bury(String::from_utf8_lossy(reason).into_owned()),
+                3 => Verdict::Bury(lossy(reason)),
                 _ if span.is_nan() && reason.is_empty() => Verdict::Extend(None),
                 _ => Verdict::Extend(Some(time("the time", 1)?)),
             };

@@ -7,7 +7,7 @@
 //! and the value.
 
 use super::live;
-use crate::base::bytes::parse_decimal;
+use crate::base::bytes::{lossy, parse_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::headers::{check, check_id, one_line};
 use crate::base::time::Millis;
@@ -97,7 +97,7 @@ pub(super) fn all_headers(head: &[u8]) -> Vec<(String, String)> {
     let Some((_, mut rest)) = split_id(head) else { return list };
     while let Some((name, value, after)) = split_header(rest) {
         if !name.starts_with(b"Nats-") {
-            list.push((String::from_utf8_lossy(name).into_owned(), String::from_utf8_lossy(value).into_owned()));
+            list.push((lossy(name), lossy(value)));
         }
         rest = after;
     }

@@ -4,6 +4,7 @@
 //! Success is an empty body, or a JSON object whose `error` is empty; anything else is the text of an error.
 
 use super::Ops;
+use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::value::Value;
@@ -61,7 +62,7 @@ fn read(value: Option<Value>, body: &[u8]) -> Result<Value, String> {
             None | Some("") => Ok(value),
             Some(text) => Err(text.into()),
         },
-        _ => Err(String::from_utf8_lossy(body).chars().take(500).collect()),
+        _ => Err(lossy(body).chars().take(500).collect()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Dead letters: the delivery is ended, then the broker is told, which keeps the letter (memphis.md section 2.11).
 
 use super::{Ops, control, names};
+use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::Millis;
@@ -32,13 +33,13 @@ pub async fn bury(ops: &Ops, death: &Death) -> Done<()> {
 
 /// The delivery's token names the stream it came from.
 fn is_partitioned(death: &Death) -> bool {
-    let token = String::from_utf8_lossy(&death.token);
+    let token = lossy(&death.token);
     token.split('.').any(|part| part == names::stream(&death.station, death.partition))
 }
 
 /// Have the broker deliver it never again, and say so.
 async fn end(ops: &Ops, death: &Death) -> Done<()> {
-    let to = String::from_utf8_lossy(&death.token).into_owned();
+    let to = lossy(&death.token);
     let exchange = ops.api.exchange();
     let until = exchange.0.now().mono + death.limit;
     let mut pause = limits::NOT_NOW_FIRST;

@@ -5,6 +5,7 @@
 
 use super::super::nats::head::{fits, push};
 use super::super::nats::wire;
+use crate::base::bytes::lossy;
 use crate::base::error::Error;
 use crate::base::headers::{check, check_id};
 use crate::base::id::shown;
@@ -44,7 +45,7 @@ pub fn encode(draft: &Draft<'_>, id: &str, max_payload: u64, into: &mut Vec<u8>)
 /// What an application sees of a block: its own headers. Of several values of one name the first counts.
 #[inline(never)]
 pub fn visible(head: &[u8]) -> Vec<(String, String)> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| lossy(bytes);
     let mut seen: Vec<(String, String)> = Vec::new();
     for (name, value) in wire::fields(head) {
         let brokers = name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));
@@ -60,7 +61,7 @@ pub fn visible(head: &[u8]) -> Vec<(String, String)> {
 #[inline(never)]
 pub fn msg_id(head: &[u8]) -> Option<String> {
     let id = wire::field(head, MSG_ID).filter(|id| !id.is_empty())?;
-    Some(String::from_utf8_lossy(id).into_owned())
+    Some(lossy(id))
 }
 
 #[cfg(test)]

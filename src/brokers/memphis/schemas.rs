@@ -7,7 +7,7 @@
 
 use super::shared::{About, Known, Shared};
 use super::{Ops, control, names};
-use crate::base::bytes::find;
+use crate::base::bytes::{find, lossy};
 use crate::base::error::{Error, Kind, ServerCode};
 use crate::base::time::Millis;
 use crate::base::value::{JsonReader, Value};
@@ -254,7 +254,7 @@ impl Failed<'_> {
             .text("title", "Schema validation has failed")
             .text("msg", &text)
             .text("type", "schema_validation_fail_alert")
-            .text("code", &String::from_utf8_lossy(self.data))
+            .text("code", &lossy(self.data))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Source: jetstream.md sections 2.3 and 8.1. Knows nothing of stations and groups beyond their names.
 
-use crate::base::bytes::{push_decimal, push_json_string};
+use crate::base::bytes::{lossy, push_decimal, push_json_string};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::Millis;
@@ -147,9 +147,7 @@ fn read(exchange: &Exchange, reply: Result<crate::link::session::Reply, Error>) 
     let Some(value @ Value::Map(_)) = exchange.0.json().read(&reply.body) else {
         let error = Error::new(Kind::Protocol, "JetStream answered with something that is not a JSON object")
             .hint("Another program answers on the JetStream API's subjects.");
-        return Err(Refusal::Link(
-            error.said(String::from_utf8_lossy(&reply.body).chars().take(200).collect::<String>()),
-        ));
+        return Err(Refusal::Link(error.said(lossy(&reply.body).chars().take(200).collect::<String>())));
     };
     let error = value.get("error");
     match error.get("err_code").whole().or(error.get("code").whole()) {

@@ -11,6 +11,7 @@
 
 use super::api::{Api, Body, Refusal};
 use super::{browse, graves, head, names, receipt, station};
+use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Time};
@@ -65,7 +66,7 @@ async fn end(api: &Api, death: &Death, until: Time) -> Done<()> {
     };
     let word: String = reason.chars().take(200).map(|c| if c < ' ' || c == '\u{7f}' { ' ' } else { c }).collect();
     let body = format!("+TERM {word}");
-    let to = String::from_utf8_lossy(&death.token).into_owned();
+    let to = lossy(&death.token);
     let mut pause = limits::NOT_NOW_FIRST;
     loop {
         match api.publish(&to, body.clone().into_bytes(), 0, limits::REQUEST).await {

@@ -78,7 +78,7 @@ fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -
     if let Some(nanos) = config.get("ack_wait").whole().filter(|nanos| *nanos > 0) {
         group.ack_time = Millis((nanos / 1_000_000).max(1));
     }
-    let limit = config.get("metadata").get("stationmaster.max_deliver").text().and_then(|text| text.parse().ok());
+    let limit = station::number(config.get("metadata"), "stationmaster.max_deliver");
     let server =
         config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
     // A durable of somebody else's may have a limit of its own: what is given back on its last delivery dies here all the

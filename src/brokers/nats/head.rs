@@ -7,6 +7,7 @@
 //! Source: jetstream.md sections 1.6 and 3.3. Knows nothing of sessions.
 
 use super::{time, wire};
+use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::headers::{check, check_id};
 use crate::link::session::Draft;
@@ -88,17 +89,14 @@ pub fn visible(head: &[u8]) -> Vec<(String, String)> {
         let brokers = name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"nats-"));
         !(brokers || scheduled && name == time::KEPT_ID.as_bytes())
     };
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| lossy(bytes);
     wire::fields(head).filter(|(name, _)| own(name)).map(|(name, value)| (text(name), text(value))).collect()
 }
 
 /// The message's id.
 pub fn msg_id(head: &[u8]) -> Option<String> {
     let kept = || wire::field(head, SCHEDULER).and_then(|_| wire::field(head, time::KEPT_ID));
-    wire::field(head, MSG_ID)
-        .or_else(kept)
-        .filter(|id| !id.is_empty())
-        .map(|id| String::from_utf8_lossy(id).into_owned())
+    wire::field(head, MSG_ID).or_else(kept).filter(|id| !id.is_empty()).map(|id| lossy(id))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Source: jetstream.md sections 1.2 to 1.5. Knows nothing of sessions.
 
 use super::nkey::Proof;
-use crate::base::bytes::{find, push_json_string};
+use crate::base::bytes::{find, parse_decimal, push_json_string};
 use crate::base::error::{Error, Kind};
 use crate::base::value::Value;
 use crate::link::session::Login;
@@ -82,9 +82,9 @@ impl Info {
     pub fn level(&self) -> u32 {
         let told = self.api.map(|level| u32::try_from(level).unwrap_or(u32::MAX));
         told.unwrap_or_else(|| {
-            let mut numbers =
-                self.version.as_deref().unwrap_or_default().split('.').map(|part| part.parse().unwrap_or(0));
-            let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+            let mut numbers = self.version.as_deref().unwrap_or_default().as_bytes().split(|byte| *byte == b'.');
+            let mut number = || numbers.next().and_then(parse_decimal).unwrap_or(0);
+            let version = (number(), number());
             u32::from(version >= (2, 11))
         })
     }
@@ -152,7 +152,10 @@ pub enum Complaint<'a> {
 
 /// Read the text of an `-ERR`.
 pub fn complaint(text: &str) -> Complaint<'_> {
-    let quoted = |start: &str| text.strip_prefix(start).and_then(|rest| rest.split('"').next());
+    let quoted = |start: &str| {
+        let rest = text.strip_prefix(start)?;
+        rest.get(..find(rest, "\"").unwrap_or(rest.len()))
+    };
     if let Some(subject) = quoted("Permissions Violation for Publish to \"") {
         return Complaint::Publish(subject);
     }

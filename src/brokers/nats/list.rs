@@ -82,7 +82,7 @@ fn place(info: &Value) -> Option<Stream> {
         Value::Nothing => (name, 1),
         _ => (
             metadata.get("stationmaster.station").text().unwrap_or(name),
-            metadata.get("stationmaster.partition").text().and_then(|number| number.parse().ok()).unwrap_or(1),
+            station::number(metadata, "stationmaster.partition").unwrap_or(1),
         ),
     };
     Some(Stream { station: station.into(), partition, info: info.clone() })

@@ -9,6 +9,7 @@
 //! (jetstream.md section 7). Knows nothing of sessions.
 
 use super::{head, wire};
+use crate::base::bytes::lossy;
 use crate::base::error::Error;
 use crate::base::headers::{check, check_id, one_line};
 use crate::link::live::{Beside, LiveDraft};
@@ -48,7 +49,7 @@ pub fn encode(draft: &LiveDraft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Re
 
 /// What stands beside the application's headers.
 pub fn beside(block: &[u8]) -> Beside {
-    let text = |name: &str| wire::field(block, name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let text = |name: &str| wire::field(block, name).map(|value| lossy(value));
     let code = wire::field(block, CODE);
     Beside {
         id: text(MSG_ID).filter(|id| !id.is_empty()),
@@ -99,7 +100,7 @@ fn plain(line: &str) -> String {
             (byte, ..) => text.push(byte),
         }
     }
-    String::from_utf8_lossy(&text).into_owned()
+    lossy(&text)
 }
 
 #[cfg(test)]

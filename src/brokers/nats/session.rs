@@ -24,7 +24,7 @@ use super::feed::Pulls;
 use super::info::{self, Complaint, Info, Tls};
 use super::wire::{self, Deframer, Frame, Home, Msg};
 use super::{head, names, nkey, registry, time};
-use crate::base::bytes::push_decimal;
+use crate::base::bytes::{lossy, push_decimal};
 use crate::base::error::{Error, Fault, Kind};
 use crate::base::id::{push_base36, random_id};
 use crate::base::limits;
@@ -267,7 +267,7 @@ impl NatsSession {
                 }
             }
             Frame::Err(text) => {
-                let text = String::from_utf8_lossy(bytes.get(text).unwrap_or_default()).into_owned();
+                let text = lossy(bytes.get(text).unwrap_or_default());
                 self.complained(&text);
             }
         }
@@ -682,7 +682,7 @@ impl Session for NatsSession {
                 let mut name = vec![b'.', b'R'];
                 push_base36(&mut name, u64::from(wait.0));
                 wire::push_pub(out.main(), &[token], &[self.inbox.as_bytes(), &name], body, 0);
-                self.questions.push((wait, String::from_utf8_lossy(token).into_owned()));
+                self.questions.push((wait, lossy(token)));
             }
         }
     }

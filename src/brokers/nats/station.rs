@@ -5,6 +5,7 @@
 
 use super::api::{Api, Body, Refusal};
 use super::{adopt, graves, names};
+use crate::base::bytes::parse_decimal;
 use crate::base::error::{Error, Kind};
 use crate::base::time::{Millis, parse_rfc3339};
 use crate::base::value::Value;
@@ -229,13 +230,17 @@ fn config(name: &str, token: &str, partition: u32, spec: &StationSpec) -> Done<V
     Ok(body.finish())
 }
 
+/// A number in a stream's metadata, which are texts.
+pub fn number(metadata: &Value, key: &str) -> Option<u32> {
+    parse_decimal(metadata.get(key).text()?.as_bytes())?.try_into().ok()
+}
+
 /// What a station is, by what the stream of its partition 1 says.
 pub fn facts(name: &str, info: &Value, existed: bool) -> StationFacts {
     let config = info.get("config");
     let metadata = config.get("metadata");
-    let number = |key: &str| metadata.get(key).text().and_then(|text| text.parse::<u32>().ok());
     let token = names::token(name);
-    let places = match number("stationmaster.partitions") {
+    let places = match number(metadata, "stationmaster.partitions") {
         Some(count) => (1..=count.clamp(1, 4096))
             .map(|partition| Place {
                 station: name.into(),
@@ -276,7 +281,7 @@ pub(crate) fn read_spec(info: &Value) -> StationSpec {
         in_memory: config.get("storage").text() == Some("memory"),
         replicas: positive("num_replicas").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         window: window(config),
-        partitions: metadata.get("stationmaster.partitions").text().and_then(|text| text.parse().ok()).unwrap_or(1),
+        partitions: number(metadata, "stationmaster.partitions").unwrap_or(1),
         poison_to_dls: text("stationmaster.dls_poison") != "0",
         schema_failed_to_dls: text("stationmaster.dls_schema") != "0",
         dls_station: text("stationmaster.dls"),

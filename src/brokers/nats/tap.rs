@@ -2,7 +2,7 @@
 //!
 //! Knows no session. Reads both directions, and only as far as it takes to cut them; what is malformed is shown as it is.
 
-use crate::base::bytes::parse_decimal;
+use crate::base::bytes::{lossy, parse_decimal};
 use crate::link::tap::{Direction, Frame, Piece};
 use memchr::memchr;
 
@@ -67,13 +67,13 @@ fn frame(piece: &Piece, bytes: &[u8]) -> Frame {
         bytes.to_vec()
     };
     let line = data.get(..memchr(b'\r', &data).unwrap_or(data.len())).unwrap_or_default();
-    let mut summary: String = String::from_utf8_lossy(line).chars().take(SUMMARY).collect();
+    let mut summary: String = lossy(line).chars().take(SUMMARY).collect();
     // The status of an answer stands in its headers: it is what one wants to see.
     let head = data.get(line.len().saturating_add(2)..).unwrap_or_default();
     if line.starts_with(b"HMSG") && super::wire::status(head) != 0 {
         let status = head.get(..memchr(b'\r', head).unwrap_or(head.len())).unwrap_or_default();
         summary.push_str(": ");
-        summary.extend(String::from_utf8_lossy(status.get(9..).unwrap_or_default()).chars().take(SUMMARY));
+        summary.extend(lossy(status.get(9..).unwrap_or_default()).chars().take(SUMMARY));
     }
     Frame { direction: piece.direction, at: piece.at, length: bytes.len(), summary, data }
 }

@@ -8,8 +8,8 @@
 //! Source: jetstream.md sections 3.7 and 3.8. Knows nothing of sessions.
 
 use super::api::{Api, Refusal};
-use super::{head, names, patch, wire};
-use crate::base::bytes::{parse_decimal, push_decimal};
+use super::{head, names, patch, station, wire};
+use crate::base::bytes::{lossy, parse_decimal, push_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::id::push_base36;
 use crate::base::time::{Millis, rfc3339};
@@ -63,7 +63,7 @@ pub fn aimed(subject: &str, message: &[u8]) -> Option<(String, Vec<u8>)> {
     let (before, rest) = rest.split_at_checked(at)?;
     let end = rest.iter().position(|byte| *byte == b'\r')?;
     let (id, after) = rest.split_at_checked(end)?;
-    let to = format!("{subject}.at.{}", String::from_utf8_lossy(id));
+    let to = format!("{subject}.at.{}", lossy(id));
     Some((to, [SCHEDULE, before, subject.as_bytes(), after].concat()))
 }
 
@@ -146,7 +146,7 @@ fn lacking(config: &Value, needs: u8) -> u8 {
 fn possible(config: &Value, place: &Place, missing: u8) -> Done<()> {
     let metadata = config.get("metadata");
     // Servers write their level into every answer from 2.11 on; 2.12 began with 2.
-    let level = metadata.get("_nats.level").text().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+    let level = station::number(metadata, "_nats.level").unwrap_or(0);
     if level < if missing & NEEDS_DELAY == 0 { 1 } else { 2 } {
         return Err(too_old(missing));
     }

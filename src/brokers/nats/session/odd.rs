@@ -5,6 +5,7 @@
 use super::super::info::{self, Complaint};
 use super::super::{receipt, time, wire};
 use super::{Check, NatsSession, gone};
+use crate::base::bytes::{find, lossy};
 use crate::base::error::{Error, Kind};
 use crate::base::id::push_base36;
 use crate::base::limits;
@@ -22,7 +23,7 @@ impl NatsSession {
         if !odd.name.is_empty() {
             return self.receipt(now, &odd.name, &odd.head, &odd.body, out);
         }
-        let text = String::from_utf8_lossy(&odd.body);
+        let text = lossy(&odd.body);
         if let Complaint::Publish(subject) = info::complaint(&text) {
             self.denied(subject, &text);
         }
@@ -81,7 +82,7 @@ impl NatsSession {
 
     /// The first "nobody listens" for a route asks whether its stream still exists.
     fn suspect(&mut self, now: Now, head: &[u8], out: &mut Outbox) {
-        let subject = wire::field(head, "Nats-Subject").map(|subject| String::from_utf8_lossy(subject).into_owned());
+        let subject = wire::field(head, "Nats-Subject").map(|subject| lossy(subject));
         let mut streams = Vec::new();
         for (index, route) in &mut self.routes {
             // Servers before 2.12 do not name the subject: then every route is asked about.
@@ -118,7 +119,7 @@ impl NatsSession {
         }
         for (index, feed) in &self.feeds {
             let ends = subject.strip_suffix(feed.group.as_str()).and_then(|rest| rest.strip_suffix('.'));
-            if ends.is_some_and(|rest| rest.ends_with(feed.stream.as_str()) && rest.contains(".CONSUMER.")) {
+            if ends.is_some_and(|rest| rest.ends_with(feed.stream.as_str()) && find(rest, ".CONSUMER.").is_some()) {
                 self.outputs.push_back(Output::FeedLost(FeedId(index as u32), denied.clone().at(&feed.station)));
             }
         }
