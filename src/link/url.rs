@@ -53,7 +53,7 @@ impl Url {
             parse_decimal(digits).filter(|port| *port <= u64::from(u16::MAX))?;
             path = port.get(end..)?;
         }
-        if end == 0 || path.contains(&b'#') || !matches!(path.first(), None | Some(b'/' | b'?')) {
+        if end == 0 || path.iter().any(|byte| *byte == b'#') || !matches!(path.first(), None | Some(b'/' | b'?')) {
             return None;
         }
         Some(Url { plain_path: matches!(path, b"" | b"/"), ..Url::new(text.into(), scheme) })
@@ -184,8 +184,10 @@ fn is_address(host: &str) -> bool {
 
 /// Host and port of an authority; the host keeps the brackets of an IPv6 address.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+    // What stands last: a colon, or the end of an IPv6 address.
+    let last = authority.bytes().rposition(|byte| matches!(byte, b':' | b']'));
+    match last.and_then(|at| authority.split_at_checked(at)) {
+        Some((host, port)) if port.starts_with(':') => (host, port.get(1..)),
         _ => (authority, None),
     }
 }

@@ -66,7 +66,9 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Fault> {
     let Some(end) = memchr(b'\n', bytes) else {
         // Garbage shows in its first byte; waiting for a line end would hide it.
         return match bytes.first() {
-            Some(first) if !b"IiMmHhPp+-".contains(first) => Err(fault(0, "a command of the NATS protocol")),
+            Some(first) if !matches!(first, b'I' | b'i' | b'M' | b'm' | b'H' | b'h' | b'P' | b'p' | b'+' | b'-') => {
+                Err(fault(0, "a command of the NATS protocol"))
+            }
             _ if bytes.len() > LINE_MAX => Err(fault(LINE_MAX, "the end of a line")),
             _ => Ok(Parsed::OpenLine),
         };

@@ -218,6 +218,10 @@ pub fn write(module: &Module, table: &Table, plan: &Plan, part: usize, naming: &
     let imported = module.imports.len() as u32;
     let mut own: Vec<u32> =
         (0..module.functions.len()).filter(|index| plan.place[*index] == part).map(|index| index as u32 + imported).collect();
+    match part {
+        FIRST => own.retain(|function| !plan.copied.contains(function)),
+        _ => own.extend(plan.copies(module, &own)),
+    }
     own.sort_by_key(|function| module.own(*function).map_or(0, |function| function.size()));
     let bodies: Vec<&[u8]> = own.iter().map(|function| module.own(*function).map_or(&[][..], |function| function.body.as_bytes())).collect();
     own = order::alike(&bodies).into_iter().map(|index| own[index]).collect();

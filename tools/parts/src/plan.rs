@@ -118,6 +118,9 @@ pub struct Plan {
     pub gates: BTreeMap<u32, u32>,
     /// Data that does not come with the first part: address, length, part.
     pub data: Vec<(u32, u32, usize)>,
+    /// Functions that lie in the first part because several parts share them, and that nothing in the first part calls: each part
+    /// that does has its own copy, and the first one none.
+    pub copied: BTreeSet<u32>,
 }
 
 impl Plan {
@@ -241,11 +244,23 @@ impl Plan {
         for (slot, gate) in gates.values_mut().enumerate() {
             *gate = (module.slots.len() + slot) as u32;
         }
-        Ok(Plan { place, gates, data: Vec::new() })
+        let copied = strays(module, &place);
+        Ok(Plan { place, gates, copied, data: Vec::new() })
     }
 }
 
 impl Plan {
+    /// What of a part's functions are copies, given its others.
+    pub fn copies(&self, module: &Module, own: &[u32]) -> Vec<u32> {
+        let mut open = own.to_vec();
+        let mut found = BTreeSet::new();
+        while let Some(at) = open.pop() {
+            let calls = module.own(at).into_iter().flat_map(|function| &function.calls);
+            open.extend(calls.filter(|callee| self.copied.contains(callee) && found.insert(**callee)));
+        }
+        found.into_iter().collect()
+    }
+
     /// The slot through which a part calls this function; `None` where it calls it directly.
     pub fn gate(&self, module: &Module, part: usize, function: u32) -> Option<u32> {
         let own = (function as usize).checked_sub(module.imports.len())?;
@@ -256,6 +271,23 @@ impl Plan {
             self.gates.get(&function).copied()
         }
     }
+}
+
+/// Functions of the first part that nothing of it reaches, from what is exported, in the table or referred to.
+fn strays(module: &Module, place: &[usize]) -> BTreeSet<u32> {
+    let imported = module.imports.len() as u32;
+    let exported = module.exports.iter().filter(|(_, kind, _)| *kind == ExternalKind::Func).map(|(_, _, index)| *index);
+    let referred = module.functions.iter().flat_map(|function| &function.refs).copied();
+    let mut open: Vec<u32> = exported.chain(module.slots.iter().flatten().copied()).chain(referred).collect();
+    let mut reached = BTreeSet::new();
+    while let Some(at) = open.pop() {
+        let Some(own) = module.own(at).filter(|_| place[(at - imported) as usize] == FIRST) else { continue };
+        if reached.insert(at) {
+            open.extend(&own.calls);
+        }
+    }
+    let first = (0..place.len()).filter(|index| place[*index] == FIRST).map(|index| index as u32 + imported);
+    first.filter(|function| !reached.contains(function)).collect()
 }
 
 /// Where functions come: those that are wanted somewhere there, all others where they are used.
