@@ -359,6 +359,29 @@ row('who only looks, and a link that comes back, leave no row in the broker\'s d
   t.deepEqual(await t.control('rows', station.name), { producers: 0, consumers: 0 }, 'rows at the end');
 });
 
+row('who uses a station no longer does not listen to it any more', { ...memphis, controls: ['inside'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  const heardBy = async () => (await t.control('listeners', station.name)).map((subject) => subject.replace(station.name, 'ST'));
+  const [one, two] = [await connection.producer(station.name, { producerName: 'p' }), await connection.producer(station.name, { producerName: 'p' })];
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  const nameless = await connection.consumer(station.name);
+  await t.until(async () => (await heardBy()).length === 3, 3000, 'three subscriptions');
+  await nameless.destroy();
+  await one.destroy();
+  await connection.ping();
+  t.deepEqual(await heardBy(), ['$memphis_dls_ST.c', '$memphis_schema_updates_ST'], 'subscriptions');
+  await two.destroy();
+  await consumer.destroy();
+  await connection.ping();
+  await t.until(async () => (await heardBy()).length === 0, 3000, 'no subscriptions');
+  // And again.
+  const schema = t.name('schema');
+  await connection.createSchema(schema, 'json', PERSON);
+  await connection.enforceSchema(schema, station.name);
+  await t.rejects(connection.produce(station.name, { id: 'x' }), 'schema_violation');
+  t.deepEqual(await heardBy(), ['$memphis_schema_updates_ST'], 'subscriptions');
+});
+
 // ---- answers that are none ------------------------------------------------------------------------------------------
 
 for (const [what, text] of [['a text', 'something is wrong'], ['half of JSON', '{"error":'], ['a list', '[1]'], ['an object with an error', '{"error":"no"}']]) {

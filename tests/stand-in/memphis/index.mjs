@@ -187,12 +187,18 @@ export class StandIn {
     }
   }
 
+  /** What clients listen to of a station. @param {string} station */
+  listeners(station) {
+    const subjects = [...this.clients].flatMap((client) => [...client.subscriptions.values()].map(({ subject }) => subject));
+    return subjects.filter((subject) => isAbout(subject, station)).sort();
+  }
+
   /**
    * Links break, as if the broker had been killed and started again: what is stored stays.
    * @param {string} [station] only those of clients who listen for something of this station
    */
   cut(station) {
-    const concerns = (/** @type {Client} */ client) => [...client.subscriptions.values()].some(({ subject }) => subject.includes(`_${internal(station ?? '')}`));
+    const concerns = (/** @type {Client} */ client) => [...client.subscriptions.values()].some(({ subject }) => isAbout(subject, station ?? ''));
     for (const client of [...this.clients]) if (station === undefined || concerns(client)) client.cut();
   }
 
@@ -203,4 +209,11 @@ export class StandIn {
     await this.#own.close();
     await this.#nats.stop();
   }
+}
+
+/** Whether a subject is one of a station's own (memphis.md 2.9, 5.8). @param {string} subject @param {string} station */
+function isAbout(subject, station) {
+  const [, rest] = /^\$memphis_(?:schema_updates|functions_updates|dls)_(.*)$/.exec(subject) ?? [];
+  const name = internal(station);
+  return rest === name || rest?.startsWith(`${name}.`) === true;
 }
