@@ -221,11 +221,11 @@ async function peerVersion() {
 
 function tablePart(runtime, { cells }) {
   const summary = summarize(cells, runtime, plan.rows);
-  console.log(`\n${asText(summary)}`);
+  if (summary.length > 0) console.log(`\n${asText(summary)}`);
   const own = summarizeBehind(cells, plan.rows);
   if (own.length === 0) return asMarkdown(summary);
   console.log(`\n${asText(own, BEHIND_HEAD, behindLine)}`);
-  return [asMarkdown(summary), BEHIND_INTRO, asMarkdown(own, BEHIND_HEAD, behindLine)].join('\n\n');
+  return [...(summary.length > 0 ? [asMarkdown(summary)] : []), BEHIND_INTRO, asMarkdown(own, BEHIND_HEAD, behindLine)].join('\n\n');
 }
 
 function memoryPart({ memory }) {

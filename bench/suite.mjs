@@ -4,15 +4,15 @@
 // that a slow minute of the machine meets all of them.
 
 import { Admin } from './wire.mjs';
-import { WINDOW, rows } from './rows.mjs';
+import { MEMPHIS_HEAD, PAYLOAD, WINDOW, rows } from './rows.mjs';
 import * as raw from './clients/raw.mjs';
 import * as peer from './clients/peer.mjs';
 import * as ours from './clients/ours.mjs';
 
 /** The package as a client of the stand-in, by either protocol. */
-const behind = (broker) => ({ open: (plan) => ours.open({ ...plan, url: plan.behind.url, login: { broker, username: broker === 'memphis' ? 'root' : 'root$1', password: 'memphis' } }) });
+const behind = (broker, size) => ({ open: (plan) => ours.open({ ...plan, url: plan.behind.url, size, login: { broker, username: broker === 'memphis' ? 'root' : 'root$1', password: 'memphis' } }) });
 
-const contestants = { peer, ours, raw, memphis: behind('memphis'), nats: behind('nats') };
+const contestants = { peer, ours, raw, memphis: behind('memphis'), nats: behind('nats'), alike: behind('nats', PAYLOAD + MEMPHIS_HEAD) };
 
 /** A cell that takes longer has hung. */
 const CELL_MS = 120_000;
@@ -31,7 +31,7 @@ export async function runSuite(plan, report) {
       const admin = row.behind ? inside : front;
       // Run 0 warms up what the runtime compiles and is not counted.
       for (let run = 0; run <= plan.runs; run += 1) {
-        for (const who of row.behind ? ['memphis', 'nats'] : plan.who) {
+        for (const who of row.behind ? ['memphis', 'nats', 'alike'] : plan.who) {
           if (out.has(who)) continue;
           serial += 1;
           const stream = `bench-${plan.label}-${String(serial).padStart(4, '0')}`;

@@ -6,8 +6,8 @@ import { lanes } from './lanes.mjs';
 
 export const name = 'ours';
 
-/** `login`: the broker and who logs in, where it is not a bare nats-server. */
-export async function open({ url, stream, modules, login = { broker: 'nats' }, count = 0 }) {
+/** `login`: the broker and who logs in, where it is not a bare nats-server. `size`: bytes of a message. */
+export async function open({ url, stream, modules, login = { broker: 'nats' }, size = PAYLOAD, count = 0 }) {
   const { connect } = await import(modules.ours);
   // The row that makes all calls at once is about the cost of a call, not about the limit on how many may wait.
   const link = await connect({
@@ -17,7 +17,7 @@ export async function open({ url, stream, modules, login = { broker: 'nats' }, c
     maxPendingMessages: Math.max(10_000, count),
     maxPendingBytes: Math.max(64 * 1024 * 1024, count * 1024),
   });
-  const payload = new Uint8Array(PAYLOAD).fill(120);
+  const payload = new Uint8Array(size).fill(120);
   let consumer;
 
   return {
@@ -57,7 +57,7 @@ export async function open({ url, stream, modules, login = { broker: 'nats' }, c
     async consume(total, ack) {
       let seen = 0;
       for await (const message of consumer) {
-        if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+        if (message.data.length !== size) throw new Error('a message arrived with another length');
         if (ack) message.ack();
         seen += 1;
         if (seen === total) break;
@@ -70,7 +70,7 @@ export async function open({ url, stream, modules, login = { broker: 'nats' }, c
       for (let seen = 0; seen < total;) {
         const batch = await consumer.fetch(options);
         for (const message of batch) {
-          if (message.data.length !== PAYLOAD) throw new Error('a message arrived with another length');
+          if (message.data.length !== size) throw new Error('a message arrived with another length');
           message.ack();
           seen += 1;
         }
@@ -92,7 +92,7 @@ export async function open({ url, stream, modules, login = { broker: 'nats' }, c
       await worker.respond(channel, (request) => request.data, { concurrency: width });
       await lanes(total, width, async () => {
         const reply = await link.request(channel, payload);
-        if (reply.data.length !== PAYLOAD) throw new Error('an answer came with another length');
+        if (reply.data.length !== size) throw new Error('an answer came with another length');
       });
       await worker.close();
     },
