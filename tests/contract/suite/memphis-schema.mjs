@@ -250,10 +250,18 @@ row('sendSchemaFailedMsgToDls: false reports nothing', reports, async (t) => {
 row('reports are switched off and on while a producer runs', reports, async (t) => {
   const { connection, station } = await enforced(t);
   const producer = await connection.producer(station.name);
+  // What the broker tells of it may come after its pages have answered.
+  let told = 0;
+  void (async () => {
+    for await (const { direction, data } of connection.tap()) {
+      const text = new TextDecoder().decode(data);
+      if (direction === 'in' && text.includes('schemaverse_to_dls') && text.includes(`"station_name":"${station.name}"`)) told += 1;
+    }
+  })();
   const switched = async (on, id) => {
+    const before = told;
     await t.control('switchDls', station.name, true, on);
-    // What the broker tells of it comes before this answer.
-    await connection.ping();
+    await t.until(() => told > before, 5000, 'the switch is told');
     await t.rejects(producer.produce({ id }), 'schema_violation');
   };
   await switched(false, 'off');
