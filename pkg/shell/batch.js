@@ -1,7 +1,7 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
 import { BatchError, BrokerError, own, plain } from './errors.js';
-import { isUnusual } from './options.js';
+import { isUnusual, reader } from './options.js';
 
 /** @import { Producer } from './producer.js' */
 /** @import { Call } from './calls.js' */
@@ -38,7 +38,7 @@ export async function produceBatch(producer, messages, options) {
   options = own(options, connection.broker);
   const { onProgress, compression, signal, ...rest } = options ?? {};
   if (compression != null || 'msgId' in rest || (options !== undefined && typeof options !== 'object') || isUnusual(rest, connection._instance.usual[0])) {
-    await connection._part('options', connection._signal(signal));
+    await connection._part(reader(rest), connection._signal(signal));
     if (connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw connection._failure();
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');

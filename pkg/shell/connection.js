@@ -7,7 +7,7 @@ import { internal } from './instance.js';
 import { later, look } from './later.js';
 import { Opening } from './opening.js';
 import { Producer } from './producer.js';
-import { isUnusual } from './options.js';
+import { isUnusual, reader } from './options.js';
 import { SocketKeeper } from './socket.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
@@ -388,7 +388,7 @@ export class Connection {
       const wrong = check === 'checkProduce' ? this._do((engine) => engine.checkProduce(options, false, mixed)) : this._do((engine) => engine.checkProducer(options, mixed));
       if (wrong < 0) throw this._failure();
     };
-    const loading = this._part('options', this._signal(options?.signal));
+    const loading = this._part(reader(options), this._signal(options?.signal));
     if (loading) return loading.then(read);
     read();
     return undefined;

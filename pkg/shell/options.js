@@ -13,6 +13,14 @@ export function usual(text) {
 }
 
 /**
+ * The part that reads them: a message that vanishes or appears later takes more than its options read.
+ * @param {any} options
+ */
+export function reader(options) {
+  return options?.expirationMs != null || options?.delayMs != null ? 'timing' : 'options';
+}
+
+/**
  * Whether there are options of other names than these, or of other types or values than are usual for them.
  * @param {any} options
  * @param {Usual} known

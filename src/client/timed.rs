@@ -22,7 +22,9 @@ impl Producer {
 }
 
 impl Producers {
-    /// The stations are ready, or will not be: then the calls that need it fail, and the others go on.
+    /// The stations are ready, or will not be: then the calls that need it fail, and the others go on. A gate: whoever made such
+    /// a message had the part loaded.
+    #[inline(never)]
     pub fn prepared(&mut self, ctx: &mut Context<'_>, id: ProducerId, needs: u8, result: Result<(), Error>) {
         let Some(producer) = self.producers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         producer.preparing = false;

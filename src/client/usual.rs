@@ -88,7 +88,7 @@ pub const ATTEMPTS: u32 = 10;
 /// something else, is read by `options` first.
 pub const PRODUCE: &str = "headers:object,msgId:string,partitionKey:string,waitForAck:boolean,signal,\
     partitionNumber:1:4294967295,ackWaitMs:1:9007199254740991,limitConcurrentTasks:1:4294967295,\
-    expirationMs:1000:3153600000000,delayMs:0:3153600000000,+producerName:string,+autoMsgId:boolean";
+    +producerName:string,+autoMsgId:boolean";
 
 /// Numbers and flags of `ProduceOptions`; texts travel beside the payload.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -92,9 +92,15 @@ impl<'a> Common<'a> {
 
     /// Say from when on its messages appear and go; what that comes to is kept for their receipts.
     pub(super) fn timed(self, engine: &Engine) -> Common<'a> {
-        if self.expires.is_none() && self.delay.is_none() {
-            return self;
+        if self.expires.is_some() || self.delay.is_some() {
+            self.count(engine);
         }
+        self
+    }
+
+    /// A gate of the part that has to do with times: the shell has it loaded when an option says one.
+    #[inline(never)]
+    fn count(&self, engine: &Engine) {
         let wall = engine.driver.now().wall;
         let after = |at: Wall, span: Millis| Wall(at.0.saturating_add(span.nanos()));
         let visible = self.delay.map(|span| after(wall, span));
@@ -103,7 +109,6 @@ impl<'a> Common<'a> {
             self.times.set(Times { later: Some(Later { span, at, id }), ..self.times.get() });
         }
         engine.times.set([self.expires.map(|span| after(visible.unwrap_or(wall), span)), visible]);
-        self
     }
 
     /// One of the messages.

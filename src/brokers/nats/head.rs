@@ -25,7 +25,9 @@ pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result
     let start = into.len();
     if draft.msg_id.is_some() || !draft.headers.is_empty() || draft.times.needs() != 0 {
         into.extend_from_slice(b"NATS/1.0\r\n");
-        time::push(into, &draft.times, draft.msg_id);
+        if draft.times.needs() != 0 {
+            time::push(into, &draft.times, draft.msg_id);
+        }
         if let Some(id) = draft.msg_id {
             check_id(id)?;
             push(into, MSG_ID, id);

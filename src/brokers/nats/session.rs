@@ -576,7 +576,8 @@ impl Session for NatsSession {
             push_base36(&mut self.name, u64::from(*generation));
         }
         let reply: &[&[u8]] = &[self.inbox.as_bytes(), &self.name];
-        if let Some((to, scheduled)) = time::aimed(&route.subject, message) {
+        let scheduled = if time::is_scheduled(message) { time::aimed(&route.subject, message) } else { None };
+        if let Some((to, scheduled)) = scheduled {
             let head = (head as usize).saturating_add(scheduled.len()).saturating_sub(message.len());
             return wire::push_pub(out.main(), &[to.as_bytes()], reply, &scheduled, head);
         }

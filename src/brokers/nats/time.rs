@@ -28,7 +28,8 @@ const TRIES: u8 = 4;
 pub const KEPT_ID: &str = "X-Msg-Id";
 
 /// Append the lines of a header block that say when the message appears and goes. They stand in front of all others; where it
-/// is scheduled, the target is filled in by [`aimed`].
+/// is scheduled, the target is filled in by [`aimed`]. A gate: messages with times are made when the part is there.
+#[inline(never)]
 pub fn push(into: &mut Vec<u8>, times: &Times, msg_id: Option<&str>) {
     let seconds = |span: Millis| {
         let mut text = Vec::new();
@@ -54,8 +55,14 @@ pub fn push(into: &mut Vec<u8>, times: &Times, msg_id: Option<&str>) {
     }
 }
 
+/// A message that [`aimed`] has something to do with.
+pub fn is_scheduled(message: &[u8]) -> bool {
+    message.starts_with(SCHEDULE)
+}
+
 /// A scheduled message for a partition: the subject of its schedule, and the message with its target filled in. `None` for any
-/// other message.
+/// other message. A gate, as [`push`] is.
+#[inline(never)]
 pub fn aimed(subject: &str, message: &[u8]) -> Option<(String, Vec<u8>)> {
     let rest = message.strip_prefix(SCHEDULE)?;
     let line = format!("\r\n{TARGET}: ");
