@@ -5,6 +5,9 @@
 // stored. `behind`: the package as a client of Memphis against itself as a client of NATS, both behind the stand-in of tests/, which
 // costs both the same; `nats` is the least ratio of the two. `alike` is NATS again, with as many bytes a message.
 
+/** A round trip each: the socket alone says nothing that the other rows do not, and takes a minute a runtime. */
+const ROUND_TRIPS = { target: { peer: 1 }, without: ['raw'] };
+
 /** Bytes of one message. */
 export const PAYLOAD = 128;
 
@@ -74,9 +77,7 @@ export const rows = [
     id: 'produce-1',
     title: 'produce, one by one (a fifth of the messages)',
     run: (session, count) => session.produceLanes(count, 1),
-    target: { peer: 1 },
-    // A round trip each: the socket alone says nothing that the other rows do not, and takes a minute a runtime.
-    without: ['raw'],
+    ...ROUND_TRIPS,
     part: 5,
   },
   {
@@ -91,8 +92,7 @@ export const rows = [
     title: 'request and answer, one by one (a fifth of the messages)',
     live: true,
     run: (session, count) => session.requests(count, 1),
-    target: { peer: 1 },
-    without: ['raw'],
+    ...ROUND_TRIPS,
     part: 5,
   },
   {
@@ -100,8 +100,7 @@ export const rows = [
     title: 'request and answer, 100 outstanding',
     live: true,
     run: (session, count) => session.requests(count, 100),
-    target: { peer: 1 },
-    without: ['raw'],
+    ...ROUND_TRIPS,
   },
   {
     id: 'memphis-produce',

@@ -1,6 +1,7 @@
 // A consumer's promises, its messages and its iterator. When and what is handed over is decided in Rust.
 
 import { own, plain } from './first.js';
+import { readable } from './readable.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { Consuming } from './consuming.js' */
@@ -330,23 +331,7 @@ export class Consumer {
 
   /** @returns {ReadableStream<Message>} */
   get readable() {
-    const iterator = this[Symbol.asyncIterator]();
-    return (this.#readable ??= new ReadableStream(
-      {
-        pull: async (controller) => {
-          const result = await iterator.next();
-          if (result.done) {
-            this.#readable = undefined;
-            controller.close();
-          } else controller.enqueue(result.value);
-        },
-        cancel: async () => {
-          this.#readable = undefined;
-          await iterator.return?.();
-        },
-      },
-      { highWaterMark: 0 },
-    ));
+    return (this.#readable ??= readable(this[Symbol.asyncIterator](), () => { this.#readable = undefined; }));
   }
 
   get closed() {

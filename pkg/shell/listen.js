@@ -2,6 +2,7 @@
 // the list, leaves it and may be taken is decided in Rust.
 
 import { plain } from './first.js';
+import { readable } from './readable.js';
 import { IncomingRequest, LiveMessage } from './sound.js';
 
 /** @import { Live } from './live.js' */
@@ -207,20 +208,7 @@ export class Subscription extends Ear {
 
   /** @returns {ReadableStream<LiveMessage>} */
   get readable() {
-    const iterator = this[Symbol.asyncIterator]();
-    return (this.#readable ??= new ReadableStream(
-      {
-        pull: async (controller) => {
-          const result = await iterator.next();
-          if (result.done) controller.close();
-          else controller.enqueue(result.value);
-        },
-        cancel: async () => {
-          await iterator.return?.();
-        },
-      },
-      { highWaterMark: 0 },
-    ));
+    return (this.#readable ??= readable(this[Symbol.asyncIterator]()));
   }
 }
 

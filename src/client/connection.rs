@@ -209,17 +209,23 @@ impl Connection {
     /// Producers, consumers and what they work with. The code of consumers may be called only where there is one: before,
     /// it may not have been loaded.
     pub fn parts(&mut self, now: Now) -> (&mut Producers, &mut Consumers, &mut Waits, Context<'_>) {
-        let unconfirmed = self.session.unconfirmed();
+        let beside = self.live.bytes().saturating_add(self.session.unconfirmed());
+        let (producers, consumers, waits, _, context) = self.split(now, beside);
+        (producers, consumers, waits, context)
+    }
+
+    #[inline(always)]
+    fn split(&mut self, now: Now, beside: u64) -> (&mut Producers, &mut Consumers, &mut Waits, &mut Live, Context<'_>) {
         let context = Context {
             now,
             up: self.takes_more(),
             linked: self.machine.is_up(),
             session: self.session.as_mut(),
             out: &mut self.outbox,
-            beside: self.live.bytes().saturating_add(unconfirmed),
+            beside,
             turn: &mut self.turn,
         };
-        (&mut self.producers, &mut self.consumers, &mut self.waits, context)
+        (&mut self.producers, &mut self.consumers, &mut self.waits, &mut self.live, context)
     }
 
     /// The link works, and is not about to be left.
@@ -248,16 +254,8 @@ impl Connection {
 
     /// Live messages, what they work with, and what producers have pending beside them.
     pub fn live_parts(&mut self, now: Now) -> (&mut Live, (usize, u64), Context<'_>) {
-        let context = Context {
-            now,
-            up: self.takes_more(),
-            linked: self.machine.is_up(),
-            session: self.session.as_mut(),
-            out: &mut self.outbox,
-            beside: 0,
-            turn: &mut self.turn,
-        };
-        (&mut self.live, self.producers.pending(), context)
+        let (producers, _, _, live, context) = self.split(now, 0);
+        (live, producers.pending(), context)
     }
 
     /// The code of live messages may be called only where there are some: before, it may not have been loaded.

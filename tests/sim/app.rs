@@ -28,6 +28,21 @@ pub fn json_reader() -> JsonReader {
     JsonReader(|text| serde_json::from_slice(text).ok())
 }
 
+/// A message without an id that waits for its receipt, in a window of 500.
+pub fn plain(data: &str) -> Message<'_> {
+    Message {
+        times: Default::default(),
+        headers: &[],
+        msg_id: None,
+        key: None,
+        partition: None,
+        data: data.as_bytes(),
+        ack_wait: Millis(15_000),
+        limit: 500,
+        wants_receipt: true,
+    }
+}
+
 /// What became of a produce.
 #[derive(Clone, Debug)]
 pub enum Outcome {

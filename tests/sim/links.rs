@@ -1,12 +1,11 @@
 //! How links begin, break, heal and end: one story each.
 
-use crate::app::{App, Outcome, json_reader};
+use crate::app::{App, Outcome, json_reader, plain};
 use crate::server::{Door, Server};
 use serde_json::json;
 use stationmaster::base::error::{Error, Kind};
 use stationmaster::base::secret::Secret;
 use stationmaster::base::time::{Millis, Now, Time};
-use stationmaster::client::producer::Message;
 use stationmaster::link::session::Login;
 use stationmaster::runtime::sim::{Host, Network, Said, World};
 use std::cell::RefCell;
@@ -41,20 +40,6 @@ fn end(world: &World, app: &App, limit: u64) -> (Error, u64) {
     world.run_for(Millis(120_000));
     assert_eq!(app.runtime.timer(), None, "and then it is quiet");
     (error, world.now().mono.since(begun).0 - 120_000)
-}
-
-fn message(data: &str) -> Message<'_> {
-    Message {
-        times: Default::default(),
-        headers: &[],
-        msg_id: None,
-        key: None,
-        partition: None,
-        data: data.as_bytes(),
-        ack_wait: Millis(15_000),
-        limit: 500,
-        wants_receipt: true,
-    }
 }
 
 fn failure(app: &App, index: usize) -> Error {
@@ -251,7 +236,7 @@ fn pauses_grow_and_the_last_attempt_ends_everything() {
     world.run_for(Millis(6_000));
     world.set_down("ws://a", true);
     world.run_for(Millis(50));
-    app.produce(producer, &message("late"), None);
+    app.produce(producer, &plain("late"), None);
     let (error, _) = end(&world, &app, 200_000);
     assert!(matches!(error.kind, Kind::ConnectFailed | Kind::ConnectionLost), "{error:?}");
     let log = app.log.borrow();
@@ -347,11 +332,11 @@ fn what_is_lost_with_the_link_is_said_to_be_uncertain() {
     let server = serve(&world, "ws://a");
     let app = App::connect(&world, options(json!("ws://a")));
     connected(&world, &app);
-    let (plain, safe) = (app.producer("orders", false), app.producer("orders", true));
+    let (bare, safe) = (app.producer("orders", false), app.producer("orders", true));
     world.run_for(Millis(1_000));
     server.borrow_mut().faults.lost_receipts = 1_000;
-    app.produce(plain, &message("one"), None);
-    app.produce(safe, &message("two"), None);
+    app.produce(bare, &plain("one"), None);
+    app.produce(safe, &plain("two"), None);
     world.run_for(Millis(500));
     server.borrow_mut().faults.lost_receipts = 0;
     world.cut(&app.runtime);
@@ -375,7 +360,7 @@ fn limits_of_what_waits() {
     connected(&world, &app);
     let producer = app.producer("orders", false);
     for number in 0..6 {
-        app.produce(producer, &message(&format!("m{number}")), None);
+        app.produce(producer, &plain(&format!("m{number}")), None);
     }
     for index in [4, 5] {
         let error = failure(&app, index);
@@ -395,8 +380,8 @@ fn too_large_is_not_sent() {
     connected(&world, &app);
     let producer = app.producer("orders", false);
     world.run_for(Millis(1_000));
-    app.produce(producer, &message(&"x".repeat(1_001)), None);
-    app.produce(producer, &message(&"x".repeat(1_000)), None);
+    app.produce(producer, &plain(&"x".repeat(1_001)), None);
+    app.produce(producer, &plain(&"x".repeat(1_000)), None);
     world.run_for(Millis(1_000));
     assert_eq!(failure(&app, 0).kind, Kind::TooLarge);
     assert_eq!(server.borrow().published, 1);
@@ -410,7 +395,7 @@ fn a_server_without_jetstream() {
     let app = App::connect(&world, options(json!("ws://a")));
     connected(&world, &app);
     let producer = app.producer("orders", false);
-    app.produce(producer, &message("x"), None);
+    app.produce(producer, &plain("x"), None);
     assert!(world.wait(Millis(20_000), || app.log.borrow().unfinished().is_empty()), "it waits for ever");
     let error = failure(&app, 0);
     assert!(error.kind == Kind::NotSupported && error.hint.is_some(), "{error:?}");
@@ -428,7 +413,7 @@ fn close_lets_what_is_pending_finish_but_not_for_ever() {
         if !answers {
             server.borrow_mut().faults.lost_messages = 1_000;
         }
-        app.produce(producer, &message("x"), None);
+        app.produce(producer, &plain("x"), None);
         let begun = world.now().mono;
         app.close();
         app.close();
@@ -457,7 +442,7 @@ fn close_while_the_link_is_down_does_not_wait() {
     world.run_for(Millis(1_000));
     world.set_down("ws://a", true);
     world.run_for(Millis(20));
-    app.produce(producer, &message("x"), None);
+    app.produce(producer, &plain("x"), None);
     app.close();
     assert!(world.wait(Millis(100), || app.log.borrow().over.is_some()), "it waits for a link that is down");
     assert_eq!(failure(&app, 0).kind, Kind::Closed);
@@ -476,10 +461,10 @@ fn a_station_that_vanishes_ends_its_producers_and_consumers() {
     server.borrow_mut().destroy("orders");
     assert!(world.wait(Millis(15_000), || app.log.borrow().readers[&consumer].ended.is_some()), "the consumer lives");
     assert_eq!(app.log.borrow().readers[&consumer].ended.as_ref().unwrap().kind, Kind::NoSuchStation);
-    app.produce(producer, &message("x"), None);
+    app.produce(producer, &plain("x"), None);
     assert!(world.wait(Millis(15_000), || app.log.borrow().unfinished().is_empty()), "the producer waits");
     assert_eq!(failure(&app, 0).kind, Kind::NoSuchStation);
     assert_eq!(failure(&app, 0).maybe_delivered, Some(false));
-    app.produce(producer, &message("y"), None);
+    app.produce(producer, &plain("y"), None);
     assert_eq!(failure(&app, 1).kind, Kind::NoSuchStation, "the producer is over");
 }

@@ -1,6 +1,6 @@
 //! A server that says it is about to go is left for another one while both live: nothing is lost, nothing comes twice.
 
-use crate::app::{App, Outcome, Reading, json_reader};
+use crate::app::{App, Outcome, Reading, json_reader, plain};
 use crate::routes::Routes;
 use crate::server::Server;
 use serde_json::json;
@@ -32,17 +32,7 @@ fn connect(world: &World, urls: serde_json::Value) -> App {
 
 fn produce(app: &App, producer: stationmaster::client::turn::ProducerId, number: usize) {
     let data = format!("m{number}");
-    let message = Message {
-        times: Default::default(),
-        headers: &[],
-        msg_id: None,
-        key: None,
-        partition: None,
-        data: data.as_bytes(),
-        ack_wait: Millis(15_000),
-        limit: 20,
-        wants_receipt: true,
-    };
+    let message = Message { limit: 20, ..plain(&data) };
     app.produce(producer, &message, None);
 }
 

@@ -1,6 +1,6 @@
 //! Producing, one story a promise: windows, repeats, order, silence, aborts, and what is said about failures.
 
-use crate::app::{App, Outcome, json_reader};
+use crate::app::{App, Outcome, json_reader, plain};
 use crate::server::{Faults, Server};
 use serde_json::json;
 use stationmaster::base::error::Kind;
@@ -28,20 +28,6 @@ fn stage() -> Stage {
     let producer = app.producer("orders", false);
     world.run_for(Millis(1_000));
     Stage { world, server, app, producer }
-}
-
-fn plain(data: &str) -> Message<'_> {
-    Message {
-        times: Default::default(),
-        headers: &[],
-        msg_id: None,
-        key: None,
-        partition: None,
-        data: data.as_bytes(),
-        ack_wait: Millis(15_000),
-        limit: 500,
-        wants_receipt: true,
-    }
 }
 
 impl Stage {

@@ -59,7 +59,8 @@ pub fn pending(head: &[u8]) -> Option<u64> {
     field(head, "Nats-Num-Pending").and_then(parse_decimal)
 }
 
-/// The leader's answer.
+/// The leader's answer. A copy where it is used: those are in parts of the wasm that have nothing in common.
+#[inline(always)]
 pub fn leader(partition: u32, answer: &Value) -> Option<(Stored, Vec<u8>)> {
     let message = answer.get("message");
     let stored = Stored {

@@ -7,8 +7,8 @@
 //! Source: jetstream.md section 6. Knows nothing of engines and messages.
 
 use super::api::{Api, Body, Refusal};
-use super::{head, names, patch, wire};
-use crate::base::bytes::{decode_base64, parse_decimal};
+use super::{head, names, page, patch, wire};
+use crate::base::bytes::parse_decimal;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, rfc3339};
@@ -199,13 +199,11 @@ async fn read_slowly(api: &Api, key: &str) -> Result<Option<Entry>, Refusal> {
         Err(refusal) if refusal.code() == 10037 => return Ok(Some(Entry::default())),
         Err(refusal) => return Err(refusal),
     };
-    let message = answer.get("message");
-    let bytes = |name: &str| message.get(name).text().map_or(Some(Vec::new()), decode_base64);
-    let (Some(head), Some(body)) = (bytes("hdrs"), bytes("data")) else {
+    let Some((stored, _)) = page::leader(1, &answer) else {
         return Err(Refusal::Link(Error::new(Kind::Protocol, "JetStream answered with a message that cannot be read")));
     };
-    let gone = wire::field(&head, "KV-Operation").is_some();
-    Ok(Some(Entry { revision: message.get("seq").whole().unwrap_or(0), value: (!gone).then_some(body) }))
+    let gone = wire::field(&stored.head, "KV-Operation").is_some();
+    Ok(Some(Entry { revision: stored.sequence, value: (!gone).then_some(stored.data) }))
 }
 
 /// Write a value; with `expected`, only if what was written last there has this revision.

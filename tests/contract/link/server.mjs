@@ -39,15 +39,20 @@ row('kill -9 and restart in the middle of traffic, without ids: what was written
   settle(t, await readBack(t, host.url, station.name), sum);
 });
 
-row('a message with an id that was on its way is repeated and stored once', waits, async (t) => {
-  const { host, connection, station } = await linked(t);
+/** A message with an id is on its way when the server dies; it is repeated when that is back. */
+async function repeated(t, more) {
+  const { host, connection, station } = await linked(t, more);
   const producer = await connection.producer(station.name);
   await producer.produce('first');
   await host.freeze();
   const call = producer.produce('second', { msgId: 'id-2', ackWaitMs: 30_000 });
   await t.turn();
   await bounce(t, host, connection);
-  const receipt = await t.within(30_000, call, 'the message');
+  return { host, station, receipt: await t.within(30_000, call, 'the message') };
+}
+
+row('a message with an id that was on its way is repeated and stored once', waits, async (t) => {
+  const { host, station, receipt } = await repeated(t);
   t.equal(receipt.sequence, 2, 'sequence');
   t.deepEqual(await readBack(t, host.url, station.name), ['first', 'second'], 'stored');
 });
@@ -281,14 +286,7 @@ row('a batch across a kill -9, with ids: every receipt comes', waits, async (t) 
 
 row('the logger hears of a lost link and of messages that were sent again', waits, async (t) => {
   const entries = [];
-  const { host, connection, station } = await linked(t, { logger: (entry) => { entries.push(entry); } });
-  const producer = await connection.producer(station.name);
-  await producer.produce('first');
-  await host.freeze();
-  const call = producer.produce('second', { msgId: 'id-2', ackWaitMs: 30_000 });
-  await t.turn();
-  await bounce(t, host, connection);
-  await t.within(30_000, call, 'the message');
+  const { station } = await repeated(t, { logger: (entry) => { entries.push(entry); } });
   const events = entries.map((entry) => entry.event);
   for (const event of ['connected', 'disconnected', 'reconnecting', 'produce_repeated']) t.ok(events.includes(event), `no ${event} in ${t.show(events)}`);
   t.deepEqual(entries.find((entry) => entry.event === 'produce_repeated'), { level: 'warn', event: 'produce_repeated', detail: { station: station.name, messages: 1 } }, 'entry');

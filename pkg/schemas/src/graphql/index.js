@@ -2,7 +2,7 @@
 // rules are graphql-js, the reference implementation; here are its limits and the shape of what it says. Runs no query.
 
 import { GraphQLError, buildASTSchema, parse, print, specifiedRules, validate, validateSchema } from 'graphql';
-// @ts-ignore what buildSchema() calls, which gives no places
+// What buildSchema() calls, which gives no places.
 import { validateSDL } from 'graphql/validation/validate.mjs';
 import { MAX_VIOLATIONS, SchemaError, bytesOfText, compiled, lineColumn, schema, show, utf8, violation } from '../violations.js';
 
