@@ -207,6 +207,7 @@ fn stream_answer(stream: &Stream, kind: &str) -> Value {
     let mut config = stream.config.clone();
     if let Some(metadata) = config["metadata"].as_object_mut() {
         metadata.insert("_nats.ver".into(), "2.15.1".into());
+        metadata.insert("_nats.level".into(), "5".into());
     }
     json!({
         "type": format!("io.nats.jetstream.api.v1.{kind}"),

@@ -16,3 +16,4 @@ mod routes;
 mod schemas;
 mod server;
 mod streams;
+mod timed;

@@ -333,8 +333,9 @@ impl Server {
         let stream = self.streams.get_mut(&name).unwrap();
         let full = stream.config["discard"] == "new"
             && stream.config["max_msgs"].as_i64().is_some_and(|most| most > 0 && stream.messages.len() as i64 >= most);
-        let answer = if full {
-            let error = r#"{"code":400,"err_code":10077,"description":"maximum messages exceeded"}"#;
+        let refused = if full { Some((10077, "maximum messages exceeded")) } else { stream.refuses(head) };
+        let answer = if let Some((code, text)) = refused {
+            let error = format!("{{\"code\":400,\"err_code\":{code},\"description\":\"{text}\"}}");
             format!("{{\"error\":{error},\"stream\":\"{name}\",\"seq\":0}}")
         } else {
             let (sequence, duplicate) = stream.store(now, subject, head, data);
@@ -494,6 +495,11 @@ impl Server {
         listens(&self.clients, &self.routes, self.now, link, subject)
     }
 
+    /// Let go of what is over.
+    pub fn prune(&mut self, now: Now) {
+        self.streams.values_mut().for_each(|stream| stream.prune(now));
+    }
+
     /// What was produced to a stream and is stored, in order.
     pub fn stored(&self, stream: &str) -> Vec<(u64, Option<String>, Vec<u8>)> {
         let messages = self.streams.get(stream).into_iter().flat_map(|stream| &stream.messages);
@@ -587,8 +593,9 @@ impl Host for Server {
     fn deadline(&self) -> Option<Time> {
         let pings = self.clients.values().filter_map(|client| client.next_ping);
         let consumers = self.streams.values().flat_map(|stream| stream.consumers.values());
+        let schedules = self.streams.values().filter_map(|stream| stream.deadline());
         let routes = self.routes.as_ref().and_then(|routes| routes.deadline());
-        pings.chain(consumers.filter_map(|consumer| consumer.deadline())).chain(routes).min()
+        pings.chain(consumers.filter_map(|consumer| consumer.deadline())).chain(routes).chain(schedules).min()
     }
 
     fn poll(&mut self) -> Option<Said> {

@@ -3,7 +3,7 @@
 //! Behaviour as observed on nats-server 2.15.1. Knows no connections: a pull is a subject that somebody listens to.
 
 use serde_json::Value;
-use stationmaster::base::time::{Millis, Now, Time};
+use stationmaster::base::time::{Millis, Now, Time, parse_rfc3339};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A stored message.
@@ -12,6 +12,10 @@ pub struct Stored {
     pub head: Vec<u8>,
     pub data: Vec<u8>,
     pub at: Now,
+    /// When it vanishes by itself.
+    gone: Option<Time>,
+    /// It is a schedule: when its message is stored in its place.
+    due: Option<Time>,
 }
 
 /// One stream.
@@ -117,7 +121,11 @@ impl Stream {
             self.ids.insert(id, (self.last, now.mono));
         }
         if self.config["retention"] != "interest" || !self.consumers.is_empty() {
-            let message = Stored { subject: subject.into(), head: head.into(), data: data.into(), at: now };
+            let seconds = |text: String| text.strip_suffix('s').and_then(|text| text.parse::<u64>().ok());
+            let gone = header(head, "Nats-TTL").and_then(seconds).map(|span| now.mono + Millis(span * 1000));
+            let due = header(head, "Nats-Schedule").and_then(|text| parse_rfc3339(text.strip_prefix("@at ")?));
+            let due = due.map(|at| now.mono + Millis(at.0.saturating_sub(now.wall.0).div_ceil(1_000_000)));
+            let message = Stored { subject: subject.into(), head: head.into(), data: data.into(), at: now, gone, due };
             self.messages.insert(self.last, message);
         }
         self.prune(now);
@@ -126,6 +134,8 @@ impl Stream {
 
     /// Let go of what the limits do not keep.
     pub fn prune(&mut self, now: Now) {
+        self.messages.retain(|_, message| message.gone.is_none_or(|at| at > now.mono));
+        self.appear(now);
         if let Some(age) = millis(&self.config["max_age"]) {
             self.messages.retain(|_, message| now.mono.since(message.at.mono) < age);
         }
@@ -143,6 +153,35 @@ impl Stream {
             let consumers = &self.consumers;
             self.messages.retain(|sequence, _| !consumers.values().all(|consumer| consumer.is_done(*sequence)));
         }
+    }
+
+    /// Schedules whose time has come: the message is stored behind all others, and the schedule forgotten with the id.
+    fn appear(&mut self, now: Now) {
+        let come = |message: &Stored| message.due.is_some_and(|at| at <= now.mono);
+        while let Some(sequence) = self.messages.iter().find(|(_, message)| come(message)).map(|(at, _)| *at) {
+            let Some(Stored { subject, head, data, .. }) = self.messages.remove(&sequence) else { return };
+            let text = String::from_utf8_lossy(&head).into_owned();
+            let own = |line: &&str| !line.starts_with("Nats-") && !line.is_empty();
+            let mut lines: Vec<String> = text.split("\r\n").filter(own).map(String::from).collect();
+            lines.push(format!("Nats-Scheduler: {subject}"));
+            lines.extend(header(&head, "Nats-Schedule-TTL").map(|span| format!("Nats-TTL: {span}")));
+            let target = header(&head, "Nats-Schedule-Target").unwrap_or_default();
+            self.store(now, &target, format!("{}\r\n\r\n", lines.join("\r\n")).as_bytes(), &data);
+        }
+    }
+
+    /// When the next schedule is due.
+    pub fn deadline(&self) -> Option<Time> {
+        self.messages.values().filter_map(|message| message.due).min()
+    }
+
+    /// Why this message is not taken, if so.
+    pub fn refuses(&self, head: &[u8]) -> Option<(u32, &'static str)> {
+        let lacks = |field: &str, flag: &str| header(head, field).is_some() && self.config[flag] != true;
+        if lacks("Nats-TTL", "allow_msg_ttl") {
+            return Some((10166, "per-message TTL is disabled"));
+        }
+        lacks("Nats-Schedule", "allow_msg_schedules").then_some((10188, "message schedules is disabled"))
     }
 
     pub fn bytes(&self) -> u64 {
@@ -211,7 +250,11 @@ impl Consumer {
 
     /// Messages that have never been delivered.
     pub fn waiting(&self, messages: &BTreeMap<u64, Stored>) -> u64 {
-        messages.range(self.next..).count() as u64
+        messages.range(self.next..).filter(|(_, message)| self.wants(message)).count() as u64
+    }
+
+    fn wants(&self, message: &Stored) -> bool {
+        self.config["filter_subject"].as_str().is_none_or(|filter| filter == message.subject)
     }
 
     /// What a member says about a message.
@@ -326,7 +369,10 @@ impl Consumer {
                     }
                     return Some(sequence);
                 }
-                None => return messages.range(self.next..).next().map(|(sequence, _)| *sequence),
+                None => {
+                    let mut new = messages.range(self.next..);
+                    return new.find(|(_, message)| self.wants(message)).map(|(sequence, _)| *sequence);
+                }
             }
         }
     }

@@ -59,18 +59,21 @@ pub fn pending(head: &[u8]) -> Option<u64> {
     field(head, "Nats-Num-Pending").and_then(parse_decimal)
 }
 
-/// The leader's answer. A copy where it is used: those are in parts of the wasm that have nothing in common.
-#[inline(always)]
+/// The leader's answer.
 pub fn leader(partition: u32, answer: &Value) -> Option<(Stored, Vec<u8>)> {
+    let (sequence, head, data) = kept(answer)?;
     let message = answer.get("message");
-    let stored = Stored {
-        partition,
-        sequence: message.get("seq").whole()?,
-        stamp: message.get("time").text().and_then(parse_rfc3339).unwrap_or(Wall(0)),
-        head: decode_base64(message.get("hdrs").text().unwrap_or_default())?,
-        data: decode_base64(message.get("data").text().unwrap_or_default())?,
-    };
-    Some((stored, message.get("subject").text()?.as_bytes().to_vec()))
+    let stamp = message.get("time").text().and_then(parse_rfc3339).unwrap_or(Wall(0));
+    Some((Stored { partition, sequence, stamp, head, data }, message.get("subject").text()?.as_bytes().to_vec()))
+}
+
+/// The sequence, the head and the payload in the leader's answer. A copy where it is used: that is in parts of the wasm that
+/// have nothing in common.
+#[inline(always)]
+pub fn kept(answer: &Value) -> Option<(u64, Vec<u8>, Vec<u8>)> {
+    let message = answer.get("message");
+    let bytes = |name: &str| decode_base64(message.get(name).text().unwrap_or_default());
+    Some((message.get("seq").whole()?, bytes("hdrs")?, bytes("data")?))
 }
 
 /// The last field of a name: a message may have been stored with one of the same name, copied from elsewhere.

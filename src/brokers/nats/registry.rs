@@ -199,11 +199,11 @@ async fn read_slowly(api: &Api, key: &str) -> Result<Option<Entry>, Refusal> {
         Err(refusal) if refusal.code() == 10037 => return Ok(Some(Entry::default())),
         Err(refusal) => return Err(refusal),
     };
-    let Some((stored, _)) = page::leader(1, &answer) else {
+    let Some((revision, head, body)) = page::kept(&answer) else {
         return Err(Refusal::Link(Error::new(Kind::Protocol, "JetStream answered with a message that cannot be read")));
     };
-    let gone = wire::field(&stored.head, "KV-Operation").is_some();
-    Ok(Some(Entry { revision: stored.sequence, value: (!gone).then_some(stored.data) }))
+    let gone = wire::field(&head, "KV-Operation").is_some();
+    Ok(Some(Entry { revision, value: (!gone).then_some(body) }))
 }
 
 /// Write a value; with `expected`, only if what was written last there has this revision.
