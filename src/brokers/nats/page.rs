@@ -72,8 +72,9 @@ pub fn leader(partition: u32, answer: &Value) -> Option<(Stored, Vec<u8>)> {
 #[inline(always)]
 pub fn kept(answer: &Value) -> Option<(u64, Vec<u8>, Vec<u8>)> {
     let message = answer.get("message");
-    let bytes = |name: &str| decode_base64(message.get(name).text().unwrap_or_default());
-    Some((message.get("seq").whole()?, bytes("hdrs")?, bytes("data")?))
+    let head = decode_base64(message.get("hdrs").text().unwrap_or_default())?;
+    let data = decode_base64(message.get("data").text().unwrap_or_default())?;
+    Some((message.get("seq").whole()?, head, data))
 }
 
 /// The last field of a name: a message may have been stored with one of the same name, copied from elsewhere.
