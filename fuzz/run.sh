@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 each="${SECONDS_EACH:-20}"
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(nats_wire nats_session)
+[ ${#targets[@]} -gt 0 ] || targets=(nats_wire nats_session schemas)
 
 # What cargo-fuzz passes on a stable compiler, without the address sanitizer: the crate forbids unsafe code, so the
 # panics and overflow checks of debug assertions find what there is to find.
@@ -22,6 +22,12 @@ cargo build --release --quiet --target "$host"
 
 failed=0
 for target in "${targets[@]}"; do
+  if [ "$target" = schemas ]; then
+    # JavaScript, as the build left it.
+    echo "fuzz: schemas, $each s"
+    node schemas.mjs "$each" || failed=1
+    continue
+  fi
   corpus="corpus/$target"
   artifacts="artifacts/$target"
   mkdir -p "$corpus" "$artifacts"

@@ -4,7 +4,7 @@
 const PATIENCE = 10_000;
 
 /** The same numbers in every run. @param {number} seed */
-function random(seed) {
+export function random(seed) {
   let state = seed;
   return (below) => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -30,19 +30,41 @@ function survives(schema, payload) {
   return violations;
 }
 
+/** Up to four places of these bytes are other ones, or are gone. @param {(below: number) => number} next @param {Uint8Array} seed */
+function bend(next, seed) {
+  let bytes = Uint8Array.from(seed);
+  for (let changes = next(4); changes >= 0; changes--) {
+    const at = next(bytes.length + 1);
+    if (next(3) === 0) bytes = bytes.slice(0, at);
+    else if (next(2) === 0) bytes = Uint8Array.from([...bytes.slice(0, at), next(256), ...bytes.slice(at)]);
+    else if (at < bytes.length) bytes[at] = next(256);
+  }
+  return bytes;
+}
+
 /** Valid payloads of a schema, bent. @param {any} schema @param {Uint8Array[]} seeds @param {number} rounds */
 function bent(schema, seeds, rounds) {
   const next = random(7);
-  for (let i = 0; i < rounds; i++) {
-    let bytes = Uint8Array.from(seeds[next(seeds.length)]);
-    for (let changes = next(4); changes >= 0; changes--) {
-      const at = next(bytes.length + 1);
-      if (next(3) === 0) bytes = bytes.slice(0, at);
-      else if (next(2) === 0) bytes = Uint8Array.from([...bytes.slice(0, at), next(256), ...bytes.slice(at)]);
-      else if (at < bytes.length) bytes[at] = next(256);
-    }
-    survives(schema, bytes);
+  for (let i = 0; i < rounds; i++) survives(schema, bend(next, seeds[next(seeds.length)]));
+}
+
+/**
+ * The body of the fuzz driver: a definition and a payload, either or both bent, end as they must: not compiled, refused, or taken.
+ * @param {(below: number) => number} next @param {any} engine @param {{ definition: string, extra?: any, payloads: Uint8Array[] }} seed
+ */
+export function fuzz(next, engine, { definition, extra, payloads }) {
+  let text = definition;
+  let given = extra;
+  if (next(2) === 0) text = new TextDecoder().decode(bend(next, encoder.encode(text)));
+  if (typeof given?.descriptor === 'string' && next(2) === 0) given = { ...given, descriptor: new TextDecoder().decode(bend(next, encoder.encode(given.descriptor))) };
+  let schema;
+  try {
+    schema = engine.compile(text, given);
+  } catch (error) {
+    if (error.name !== 'SchemaError' || error.reason !== 'definition' || error.violations.length === 0) throw error;
+    return;
   }
+  if (payloads.length > 0) survives(schema, bend(next, payloads[next(payloads.length)]));
 }
 
 /** @param {any} schema @param {unknown} payload @param {RegExp} [expected] */
