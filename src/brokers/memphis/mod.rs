@@ -28,6 +28,9 @@ pub mod shared;
 pub mod station;
 pub mod updates;
 
+#[cfg(test)]
+mod tests;
+
 pub use ops::{Operations, Ops};
 
 use super::terms::Lack;

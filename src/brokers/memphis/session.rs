@@ -91,8 +91,9 @@ impl MemphisSession {
         let up = self.inner.is_up();
         if !std::mem::replace(&mut self.was_up, up) {
             self.said.clear();
+            self.shared.changed.set(true);
         }
-        if !up {
+        if !up || !self.shared.changed.replace(false) {
             return;
         }
         let ears = self.shared.ears.borrow();

@@ -27,6 +27,8 @@ pub struct Shared {
     pub notify: Cell<bool>,
     /// How often the link was lost.
     pub links: Cell<u32>,
+    /// Somebody listens, or does not any more, and the broker has not been told.
+    pub changed: Cell<bool>,
 }
 
 /// A row of ours in the broker's database.
@@ -102,6 +104,7 @@ impl Shared {
             ears: RefCell::new(vec![Ear { subject: "$memphis_sdk_clients_updates".into(), about: About::Clients }]),
             notify: Cell::new(false),
             links: Cell::new(0),
+            changed: Cell::new(true),
         }
     }
 
@@ -109,6 +112,7 @@ impl Shared {
     pub fn listen(&self, subject: String, about: About) {
         let mut ears = self.ears.borrow_mut();
         if !ears.iter().any(|ear| ear.subject == subject) {
+            self.changed.set(true);
             match ears.iter_mut().find(|ear| ear.subject.is_empty()) {
                 Some(free) => *free = Ear { subject, about },
                 None => ears.push(Ear { subject, about }),
@@ -120,6 +124,7 @@ impl Shared {
     pub fn hush(&self, about: &About) {
         for ear in self.ears.borrow_mut().iter_mut().filter(|ear| ear.about == *about) {
             ear.subject.clear();
+            self.changed.set(true);
         }
     }
 

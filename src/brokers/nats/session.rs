@@ -382,6 +382,8 @@ impl NatsSession {
             Complaint::Subscribe(subject) if self.ears.is_used() && self.deafened(subject, text) => {}
             // Who may not listen to the registry learns of changes when he makes something, or after a reconnect.
             Complaint::Subscribe(subject) if subject.starts_with(registry::SUBJECTS) => {}
+            // The same of what the broker above would have heard.
+            Complaint::Subscribe(subject) if self.silent && subject.starts_with('$') => {}
             Complaint::Subscribe(subject) => {
                 let denied = Error::new(Kind::PermissionDenied, format!("the user may not subscribe to {subject}"))
                     .hint(format!(
