@@ -663,6 +663,7 @@ impl Connection {
         self.consumers.deaths.messages == 0
             && self.producers.pending().0 == 0
             && self.live.pending().0 == 0
+            && !self.live.is_answering()
             && self.watchers.confirms.is_empty()
     }
 

@@ -488,10 +488,12 @@ impl Live {
         ctx.session.live().unsubscribe(ctx.now, ctx.out, sub);
     }
 
-    /// Every subscription ends.
+    /// Every subscription ends. Questions that nobody has begun to work on are not taken any more.
     fn unsubscribe_all(&mut self, ctx: &mut Context<'_>) {
         for index in 0..self.subs.len() {
-            self.unsubscribe(ctx, SubId(index as u32));
+            let sub = SubId(index as u32);
+            self.unsubscribe(ctx, sub);
+            self.get(sub).into_iter().for_each(|sub| sub.held.clear());
         }
     }
 

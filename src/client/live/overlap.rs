@@ -68,6 +68,12 @@ impl Live {
         self.asks.iter().any(|ask| ask.sent) || self.subs.iter().any(Option::is_some)
     }
 
+    /// A responder works on a question.
+    #[inline(always)]
+    pub fn is_answering(&self) -> bool {
+        self.subs.iter().flatten().any(|sub| sub.running > 0)
+    }
+
     /// Two links listen, or did a moment ago.
     #[inline(always)]
     pub fn overlaps(&self) -> bool {

@@ -325,3 +325,39 @@ row('close lets a question finish; a responder ends with its connection', reques
   await worker.close();
   t.equal(await t.within(2000, responder.closed, 'closed'), undefined, 'closed');
 });
+
+row('close lets handlers that run give their answers, for five seconds at most; what nobody has begun is left', requests, async (t) => {
+  const asker = await t.connect();
+  const worker = await t.connect();
+  const channel = t.name('ch');
+  let go;
+  const gate = new Promise((resolve) => { go = resolve; });
+  const begun = [];
+  const responder = await worker.respond(channel, async (request) => { begun.push(request.text()); await gate; return `re ${request.text()}`; }, { concurrency: 2 });
+  const answers = ['a', 'b', 'c'].map((text) => t.outcome(asker.request(channel, text, { timeoutMs: 1500 })));
+  await t.until(() => begun.length === 2, 5000, 'two handlers at work');
+  const closing = worker.close();
+  t.equal(await Promise.race([closing.then(() => 'closed'), t.elapse(100).then(() => 'waits')]), 'waits', 'close()');
+  go();
+  await t.within(3000, closing, 'close()');
+  const [first, second, third] = await Promise.all(answers);
+  t.deepEqual([first.value?.text(), second.value?.text()], ['re a', 're b'], 'answers');
+  t.checkError(third.reason, 'timeout');
+  t.deepEqual(begun, ['a', 'b'], 'questions that were begun');
+  t.equal(await t.within(2000, responder.closed, 'closed'), undefined, 'closed');
+});
+
+row('close does not wait for a handler for ever', { ...requests, waits: true, limitMs: 20_000 }, async (t) => {
+  const asker = await t.connect();
+  const worker = await t.connect();
+  const channel = t.name('ch');
+  let begun = false;
+  await worker.respond(channel, () => { begun = true; return new Promise(() => {}); });
+  const answer = t.outcome(asker.request(channel, 'x', { timeoutMs: 10_000 }));
+  await t.until(() => begun, 5000, 'the handler');
+  const since = t.now();
+  await worker.close();
+  t.between(t.now() - since, 4000, 7000, 'close()');
+  await asker.close();
+  await answer;
+});
