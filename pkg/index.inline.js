@@ -27,8 +27,8 @@ function bytes(text) {
 const parts = {
   options: async () => bytes((await import('./wasm/inline-options.js')).default),
   batch: async () => bytes((await import('./wasm/inline-batch.js')).default),
-  stations: async () => bytes((await import('./wasm/inline-stations.js')).default),
   refusals: async () => bytes((await import('./wasm/inline-refusals.js')).default),
+  servers: async () => bytes((await import('./wasm/inline-servers.js')).default),
   raw: async () => bytes((await import('./wasm/inline-raw.js')).default),
   credentials: async () => bytes((await import('./wasm/inline-credentials.js')).default),
   making: async () => bytes((await import('./wasm/inline-making.js')).default),

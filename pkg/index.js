@@ -13,8 +13,8 @@ async function load(source) {
 const parts = {
   options: () => new URL('./wasm/stationmaster-options.wasm', import.meta.url),
   batch: () => new URL('./wasm/stationmaster-batch.wasm', import.meta.url),
-  stations: () => new URL('./wasm/stationmaster-stations.wasm', import.meta.url),
   refusals: () => new URL('./wasm/stationmaster-refusals.wasm', import.meta.url),
+  servers: () => new URL('./wasm/stationmaster-servers.wasm', import.meta.url),
   raw: () => new URL('./wasm/stationmaster-raw.wasm', import.meta.url),
   credentials: () => new URL('./wasm/stationmaster-credentials.wasm', import.meta.url),
   making: () => new URL('./wasm/stationmaster-making.wasm', import.meta.url),

@@ -3,8 +3,8 @@
 import module from './wasm/stationmaster_bg.wasm';
 import options from './wasm/stationmaster-options.wasm';
 import batch from './wasm/stationmaster-batch.wasm';
-import stations from './wasm/stationmaster-stations.wasm';
 import refusals from './wasm/stationmaster-refusals.wasm';
+import servers from './wasm/stationmaster-servers.wasm';
 import raw from './wasm/stationmaster-raw.wasm';
 import credentials from './wasm/stationmaster-credentials.wasm';
 import making from './wasm/stationmaster-making.wasm';
@@ -31,7 +31,7 @@ async function load(source) {
   return glue;
 }
 
-const parts = { options: () => options, batch: () => batch, stations: () => stations, refusals: () => refusals, raw: () => raw, credentials: () => credentials, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memphis: () => memphis, memory: () => memory };
+const parts = { options: () => options, batch: () => batch, refusals: () => refusals, servers: () => servers, raw: () => raw, credentials: () => credentials, making: () => making, watching: () => watching, moving: () => moving, managing: () => managing, schemas: () => schemas, timing: () => timing, inspecting: () => inspecting, reading: () => reading, looking: () => looking, dead: () => dead, consuming: () => consuming, live: () => live, keys: () => keys, memphis: () => memphis, memory: () => memory };
 
 export const { connect, station, produce, fetch, consume, init } = create(load, parts);
 export { BrokerError, BatchError } from './shell/errors.js';

@@ -12,7 +12,7 @@ await Promise.all(copies.map((name) => copyFile(join(root, name), join(pkg, name
 try {
   const [packed] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--loglevel=error', '--pack-destination', root], { cwd: pkg, encoding: 'utf8' }));
   // An empty folder inside the tarball has happened: npm honours ignore files below the root, too.
-  const missing = ['index.d.ts', 'index.inline.js', 'index.js', 'index.workerd.js', 'schemas/LICENSES', 'schemas/built/avro.js', 'schemas/built/graphql.js', 'schemas/built/json.js', 'schemas/built/protobuf.js', 'schemas/index.js', 'shell/api.js', 'wasm/inline.js', 'wasm/stationmaster.js', 'wasm/stationmaster_bg.wasm', 'wasm/stationmaster-stations.wasm', 'wasm/inline-stations.js', ...copies]
+  const missing = ['index.d.ts', 'index.inline.js', 'index.js', 'index.workerd.js', 'schemas/LICENSES', 'schemas/built/avro.js', 'schemas/built/graphql.js', 'schemas/built/json.js', 'schemas/built/protobuf.js', 'schemas/index.js', 'shell/api.js', 'wasm/inline.js', 'wasm/stationmaster.js', 'wasm/stationmaster_bg.wasm', 'wasm/stationmaster-making.wasm', 'wasm/inline-making.js', ...copies]
     .filter((name) => !packed.files.some((file) => file.path === name));
   if (missing.length > 0) throw new Error(`the tarball lacks ${missing.join(', ')}`);
   console.log(`${packed.filename}: ${packed.files.length} files, ${packed.size} bytes packed, ${packed.unpackedSize} unpacked`);

@@ -1,7 +1,7 @@
 // Which code of the first download a page runs that does nothing but connect and produce, on a NATS server of its own; the rest is
 // what could be loaded later, if it can be had where it is needed. The whole module with counters runs, not its parts.
 //
-//   node scripts/profile.mjs [--part first,stations] [--least 60] [--all]
+//   node scripts/profile.mjs [--part first] [--least 60] [--all]
 //
 // Prints, for each function of these parts: bytes that were not run, bytes, its name; most first. --all lists those that ran to the end, too.
 
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { startNats } from './lib/servers.mjs';
 import { root } from './lib/tools.mjs';
 
-const { values } = parseArgs({ options: { part: { type: 'string', default: 'first,stations' }, least: { type: 'string', default: '60' }, all: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { part: { type: 'string', default: 'first' }, least: { type: 'string', default: '60' }, all: { type: 'boolean', default: false } } });
 const whole = join(root, 'target', 'whole');
 const linked = join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'wasm32-unknown-unknown', 'release', 'stationmaster.wasm');
 const counting = join(root, 'target', 'counting.wasm');

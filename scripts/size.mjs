@@ -15,8 +15,6 @@ const BUDGET = 80_000;
  */
 const PRESENT = 87800;
 const limit = process.argv.includes('--growth') ? PRESENT : BUDGET;
-/** Parts of the wasm that a producer on nats waits for. */
-const PRODUCING = ['stations'];
 
 const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length;
 const { build } = await tool('esbuild');
@@ -37,7 +35,7 @@ const whole = (name) => [name, ...parts.find((part) => part.name === name).needs
 
 const chunks = scripts(ours);
 const lazy = [...chunks.values()].filter(({ first }) => !first);
-const first = [wasm.get('bg'), ...PRODUCING.map((name) => wasm.get(name)), ...[...chunks.values()].filter((chunk) => chunk.first)];
+const first = [wasm.get('bg'), ...[...chunks.values()].filter((chunk) => chunk.first)];
 
 const line = (name, raw, zipped) => console.log(`${name.padEnd(50)}${String(raw).padStart(10)}${String(zipped).padStart(10)}`);
 const sum = (pieces) => pieces.reduce(({ raw, zipped }, piece) => ({ raw: raw + piece.raw, zipped: zipped + piece.zipped }), { raw: 0, zipped: 0 });
@@ -55,7 +53,7 @@ for (const piece of first) {
 const total = tell('first: connect to nats and produce', first);
 console.log();
 line('loaded when it is used', 'minified', 'gzip -9');
-for (const piece of [...wasm].filter(([name]) => name !== 'bg' && !PRODUCING.includes(name)).map(([, piece]) => piece)) line(piece.name, piece.raw, piece.zipped);
+for (const piece of [...wasm].filter(([name]) => name !== 'bg').map(([, piece]) => piece)) line(piece.name, piece.raw, piece.zipped);
 for (const piece of lazy) line(piece.name, piece.raw, piece.zipped);
 console.log();
 const set = (...pieces) => [...new Set([...first, ...pieces])];

@@ -253,31 +253,6 @@ export class Connection {
     if (!this.#freed) this._do(work);
   }
 
-  /**
-   * The application's headers in a block, and the message id.
-   * @param {Uint8Array} head
-   * @returns {[Readonly<Record<string, string>>, string | undefined]}
-   */
-  _headers(head) {
-    const list = this._instance.glue.headers(this._block, head);
-    /** @type {Record<string, string>} */
-    const headers = {};
-    for (let i = 0; i + 1 < list.length; i += 2) {
-      Object.defineProperty(headers, list[i], { value: list[i + 1], enumerable: true, configurable: true, writable: true });
-    }
-    return [Object.freeze(headers), list.length % 2 === 1 ? list[list.length - 1] : undefined];
-  }
-
-  /**
-   * When a message with this header block goes; undefined if that is not said.
-   * @param {Uint8Array} head
-   * @param {bigint} stamp
-   */
-  _expiry(head, stamp) {
-    const span = head.length === 0 ? NaN : this._instance.glue.staysFor(this._block, head);
-    return span >= 0 ? new Date(Number(stamp / 1000000n) + span) : undefined;
-  }
-
   // ---- public -------------------------------------------------------------------------------------------------------
 
   /** @param {string} name @param {Api.StationOptions} [options] */

@@ -1,5 +1,6 @@
 // Messages: views of the bytes as they arrived. Nothing is decoded before somebody asks.
 
+import { expiry, headers as headersOf } from './head.js';
 import { plain } from './first.js';
 
 /** @import { Consumer } from './consumer.js' */
@@ -64,7 +65,7 @@ export class Message {
   #read() {
     if (this.#headers) return this.#headers;
     if (this.#word(1) === 0) return (this.#headers = NO_HEADERS);
-    const [headers, msgId] = this.#consumer._connection._headers(this.#span(0));
+    const [headers, msgId] = headersOf(this.#consumer._connection, this.#span(0));
     this.#msgId = msgId;
     return (this.#headers = headers);
   }
@@ -90,7 +91,7 @@ export class Message {
   }
 
   get expiresAt() {
-    return this.#consumer._connection._expiry(this.#span(0), this.timestampNs);
+    return expiry(this.#consumer._connection, this.#span(0), this.timestampNs);
   }
 
   text() {

@@ -1,5 +1,6 @@
 // What messages have to fit: the engines are loaded and asked here. Which station has which schema is told by Rust.
 
+import { headers as headersOf } from './head.js';
 import { load } from '../schemas/index.js';
 import { because, BrokerError, checkObject, plain } from './first.js';
 
@@ -124,7 +125,7 @@ export class Schemas {
         const head = connection._do((engine) => engine.callHead(call));
         const headers = async () => {
           await connection._part('reading');
-          return connection._headers(head)[0];
+          return headersOf(connection, head)[0];
         };
         if (entry && reject) entry.reject = () => void producer._awaits(schema.caught(error, message, () => Promise.reject(error), headers, producer.name)).catch(reject);
         connection._do((engine) => engine.refuseCall(call, error.message));

@@ -1,5 +1,6 @@
 // A stored message that nobody was given for work: an ordinary object with its own bytes.
 
+import { expiry, headers as headersOf } from './head.js';
 import { plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
@@ -53,13 +54,13 @@ export class Stored {
   #read() {
     if (this.#headers) return this.#headers;
     if (this.#head.length === 0) return (this.#headers = NO_HEADERS);
-    const [headers, msgId] = this.#connection._headers(this.#head);
+    const [headers, msgId] = headersOf(this.#connection, this.#head);
     this.#msgId = msgId;
     return (this.#headers = headers);
   }
 
   get expiresAt() {
-    return this.#connection._expiry(this.#head, this.timestampNs);
+    return expiry(this.#connection, this.#head, this.timestampNs);
   }
 
   text() {

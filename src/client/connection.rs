@@ -23,7 +23,7 @@ use crate::link::session::{Input, Login, Odd, Output, Session, WaitId};
 use crate::link::tap::{Direction, Frame};
 use crate::link::url::Url;
 use crate::link::waits::Waits;
-use crate::runtime::{Event, Facts};
+use crate::runtime::{Event, Facts, Part};
 use std::collections::VecDeque;
 
 /// What has to be done outside.
@@ -56,6 +56,25 @@ pub enum Deed {
     Odd(Odd),
     /// Make the stations of a producer ready for messages that need it.
     Prepare(ProducerId, u8),
+    /// Remember other addresses of the broker.
+    Learn(Vec<String>),
+}
+
+impl Deed {
+    /// The part of the package that it needs.
+    pub(super) fn part(&self) -> Option<Part> {
+        match self {
+            Deed::Dial { url: None, .. } => Some(Part::Memory),
+            Deed::Dial { url: Some(url), .. } if url.own_socket || !url.text.starts_with("ws") => Some(Part::Raw),
+            Deed::Ready(_) => Some(Part::Credentials),
+            Deed::Look => Some(Part::Watching),
+            Deed::Odd(_) => Some(Part::Refusals),
+            Deed::Prepare(..) => Some(Part::Timing),
+            Deed::Leave => Some(Part::Moving),
+            Deed::Learn(_) => Some(Part::Servers),
+            _ => None,
+        }
+    }
 }
 
 /// Pings that wait for their answers, and closes that wait for what is pending.
@@ -464,6 +483,12 @@ impl Connection {
         self.drain(now, &[], [0; 8], Facts::default());
     }
 
+    /// Schemas that there is reason to read again cannot be: the reasons stay for the next one.
+    pub(super) fn look_later(&mut self, error: Error) {
+        self.schemas.busy = false;
+        self.turn.refused(error);
+    }
+
     /// After something was called: let everybody speak, and whatever became due be done.
     pub fn after_call(&mut self, now: Now, facts: Facts) {
         self.drain(now, &[], [0; 8], facts);
@@ -498,7 +523,7 @@ impl Connection {
             Output::Replied(wait, reply) => self.confirmed(wait, reply),
             Output::Remark(error) => self.turn.refused(error),
             Output::Odd(odd) => self.deeds.push_back(Deed::Odd(odd)),
-            Output::Servers(hosts) => self.machine.learn(&hosts),
+            Output::Servers(hosts) => self.deeds.push_back(Deed::Learn(hosts)),
             Output::Leaving => self.deeds.push_back(Deed::Leave),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),
             other => {

@@ -5,9 +5,9 @@
 
 use super::connection::{Connection, Deed};
 use super::consumer::Todo;
-use super::stations;
 use super::turn::{OpId, ProducerId, Turn};
 use super::usual::Connect;
+use super::{stations, timed};
 use crate::base::error::Error;
 use crate::base::id::random_id;
 use crate::base::limits;
@@ -17,14 +17,10 @@ use crate::brokers::{self, Ops};
 use crate::link::exchange::{Exchange, Port};
 use crate::link::session::{Login, Reply, Request, WaitId};
 use crate::link::tap::Direction;
-use crate::link::url::Url;
 use crate::runtime::{Dial, Event, Facts, Loading, Part, Runtime, Task};
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::Waker;
-
-/// What is done when a part of the package is there, or cannot be had.
-pub(super) type Afterwards = Box<dyn FnOnce(&Rc<Driver>, Result<(), Error>)>;
 
 /// A connection at work.
 pub struct Driver {
@@ -231,45 +227,16 @@ impl Driver {
     /// Do what the connection wants done, flush, arm the timer.
     fn work(self: &Rc<Self>, company: bool) {
         loop {
-            let deed = self.core.borrow_mut().poll();
-            match deed {
-                None => break,
-                Some(Deed::Dial { generation, url: None, .. }) => match self.runtime.part(Part::Memory) {
-                    None => self.enter(generation, Ok(())),
-                    Some(loading) => {
-                        let driver = self.clone();
-                        self.spawn(async move {
-                            driver.enter(generation, loading.await);
-                            driver.call(|_, _| ());
-                        });
-                    }
-                },
-                Some(Deed::Dial { generation, url: Some(url), encrypted }) => {
-                    if url.own_socket || !url.text.starts_with("ws") {
-                        self.dial_raw(generation, url, encrypted);
-                    } else {
-                        self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
-                    }
+            let Some(deed) = self.core.borrow_mut().poll() else { break };
+            match deed.part().and_then(|part| self.runtime.part(part)) {
+                None => self.carry_out(deed, Ok(())),
+                Some(loading) => {
+                    let driver = self.clone();
+                    self.spawn(async move {
+                        driver.carry_out(deed, loading.await);
+                        driver.call(|_, _| ());
+                    });
                 }
-                Some(Deed::Write(generation, bytes)) => self.runtime.send(generation, &bytes),
-                Some(Deed::Encrypt(generation)) => self.runtime.encrypt(generation),
-                Some(Deed::HangUp(generation)) => self.runtime.hang_up(generation),
-                Some(Deed::Ready(login)) => self.after(
-                    Part::Credentials,
-                    Box::new(move |driver, loaded| match loaded {
-                        Ok(()) => driver.answer(Ok(login)),
-                        Err(error) => driver.call(|core, now| core.fail(now, error)),
-                    }),
-                ),
-                Some(Deed::Do(Todo::Bury(dying))) => self.bury(*dying),
-                Some(Deed::Do(Todo::Regroup(consumer))) => self.open_group(consumer),
-                Some(Deed::Look) => self.look_again(),
-                Some(Deed::Odd(odd)) => self.after(
-                    Part::Refusals,
-                    Box::new(move |driver, loaded| driver.call(|core, now| core.odd(now, odd, loaded))),
-                ),
-                Some(Deed::Leave) => self.after(Part::Moving, Box::new(leave)),
-                Some(Deed::Prepare(producer, needs)) => self.prepare(producer, needs),
             }
         }
         if !(company && self.waits_for_company()) {
@@ -285,15 +252,35 @@ impl Driver {
         self.arm(deadline, None);
     }
 
-    /// Open a socket that is not the platform's WebSocket.
-    fn dial_raw(self: &Rc<Self>, generation: u32, url: Url, encrypted: bool) {
-        self.after(
-            Part::Raw,
-            Box::new(move |driver, loaded| match loaded {
-                Ok(()) => driver.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted }),
-                Err(error) => driver.tell(Event::Closed { generation, error }),
+    /// Do one thing, whose part of the package is there, or cannot be had.
+    fn carry_out(self: &Rc<Self>, deed: Deed, loaded: Result<(), Error>) {
+        match (deed, loaded) {
+            (Deed::Dial { generation, url: None, .. }, loaded) => self.enter(generation, loaded),
+            (Deed::Dial { generation, url: Some(url), encrypted }, Ok(())) => {
+                self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+            }
+            (Deed::Dial { generation, .. }, Err(error)) => self.tell(Event::Closed { generation, error }),
+            (Deed::Write(generation, bytes), _) => self.runtime.send(generation, &bytes),
+            (Deed::Encrypt(generation), _) => self.runtime.encrypt(generation),
+            (Deed::HangUp(generation), _) => self.runtime.hang_up(generation),
+            (Deed::Ready(login), Ok(())) => self.answer(Ok(login)),
+            (Deed::Ready(_), Err(error)) => self.call(|core, now| core.fail(now, error)),
+            (Deed::Do(Todo::Bury(dying)), _) => self.bury(*dying),
+            (Deed::Do(Todo::Regroup(consumer)), _) => self.open_group(consumer),
+            (Deed::Look, Ok(())) => self.look_again(),
+            (Deed::Look, Err(error)) => self.call(|core, _| core.look_later(error)),
+            (Deed::Odd(odd), loaded) => self.call(|core, now| core.odd(now, odd, loaded)),
+            (Deed::Prepare(producer, needs), Ok(())) => timed::ready(self, producer, needs),
+            (Deed::Prepare(producer, needs), Err(error)) => self.call(|core, now| {
+                let (producers, _, _, mut ctx) = core.parts(now);
+                producers.unprepared(&mut ctx, producer, needs, &error);
+                core.after_call(now, Facts::default());
             }),
-        );
+            (Deed::Leave, Ok(())) => self.call(|core, now| core.leave(now)),
+            (Deed::Learn(hosts), Ok(())) => self.call(|core, _| core.machine.learn(&hosts)),
+            // The server is stayed with until it closes; its like are told of again with the next link.
+            (Deed::Leave | Deed::Learn(_), Err(_)) => {}
+        }
     }
 
     fn tell(&self, event: Event<'_>) {
@@ -372,19 +359,9 @@ impl Driver {
         });
     }
 
-    /// Have a part of the package loaded, and go on then: now, if it is there.
-    pub(super) fn after(self: &Rc<Self>, part: Part, work: Afterwards) {
-        let Some(loading) = self.runtime.part(part) else { return work(self, Ok(())) };
-        let driver = self.clone();
-        self.spawn(async move {
-            work(&driver, loading.await);
-            driver.call(|_, _| ());
-        });
-    }
-
     /// Have a part of the package loaded.
-    pub async fn loaded(self: &Rc<Self>, part: Part) -> Result<(), Error> {
-        Exchange(self.clone()).loaded(part).await
+    pub fn loaded(self: &Rc<Self>, part: Part) -> Loading {
+        Exchange(self.clone()).loaded(part)
     }
 
     /// The platform's facts.
@@ -405,16 +382,7 @@ impl Driver {
     /// Make a producer for these stations and open it: what is missing is created.
     pub fn open_producer(self: &Rc<Self>, name: String, stations: Vec<String>, prefix: Option<String>) -> ProducerId {
         let id = self.core.borrow_mut().producers.add(name, stations.clone(), prefix);
-        self.after(
-            Part::Stations,
-            Box::new(move |driver, loaded| match loaded {
-                Ok(()) => stations::open(driver, id, stations),
-                Err(error) => driver.call(|core, now| {
-                    let (producers, _, _, mut ctx) = core.parts(now);
-                    producers.end(&mut ctx, id, &error);
-                }),
-            }),
-        );
+        stations::open(self, id, stations);
         id
     }
 
@@ -440,13 +408,6 @@ impl Driver {
     /// A random name.
     pub fn random_name(&self) -> String {
         random_id(self.random())
-    }
-}
-
-/// A server that is about to go is left. Where the code for that cannot be had, it is stayed with until it closes.
-fn leave(driver: &Rc<Driver>, loaded: Result<(), Error>) {
-    if loaded.is_ok() {
-        driver.call(|core, now| core.leave(now));
     }
 }
 

@@ -140,8 +140,8 @@ impl Connection {
                     Output::Encrypt => self.deeds.push_back(Deed::Encrypt(next.machine.generation())),
                     Output::EncryptFirst => next.machine.dial_again(now.mono, true),
                     Output::Broken(error) => next.machine.broken(now.mono, error, dice, facts.offline),
-                    Output::Servers(hosts) => self.machine.learn(&hosts),
                     Output::Rested => next.joining = None,
+                    Output::Servers(hosts) => self.deeds.push_back(Deed::Learn(hosts)),
                     Output::Live(heard)
                         if self.live.overlaps() && self.heard_beside(now, &heard, chunk, next.session.own()) =>
                     {

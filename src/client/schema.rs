@@ -198,25 +198,6 @@ impl Driver {
         self.call(|core, _| core.waits.answer(WaitId(ticket), answer));
     }
 
-    /// Read again what there is reason to.
-    #[inline(never)]
-    pub(super) fn look_again(self: &Rc<Self>) {
-        let driver = self.clone();
-        self.spawn(async move {
-            let read = match driver.loaded(Part::Watching).await {
-                Ok(()) => driver.read_again().await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = read {
-                driver.call(|core, _| {
-                    // The reasons stay: the next one begins with them.
-                    core.schemas.busy = false;
-                    core.turn.refused(error);
-                });
-            }
-        });
-    }
-
     /// Have the application bind a station that is only looked at. Without a station there is nothing to bind.
     pub async fn bind_station(self: &Rc<Self>, name: &str) -> Result<(), Error> {
         match self.ops()?.bound(name).await? {

@@ -3,13 +3,13 @@
 //!
 //! Knows no broker; whoever makes stations ready does.
 
+use super::call::{Call, State};
 use super::context::Context;
 use super::driver::Driver;
 use super::producer::Producers;
-use super::sender::{Producer, Stage};
+use super::sender::Producer;
 use super::turn::ProducerId;
 use crate::base::error::Error;
-use crate::runtime::Part;
 use std::rc::Rc;
 
 impl Producer {
@@ -30,49 +30,35 @@ impl Producers {
         producer.preparing = false;
         match result {
             Ok(()) => producer.ready |= needs,
-            Err(error) if !matches!(producer.stage, Stage::Ended(_)) => {
-                let waiting = producer.queue.iter().copied();
-                let needing: Vec<_> = waiting
-                    .filter(|(call, order)| self.calls.same(*call, *order).is_some_and(|call| call.needs & needs != 0))
-                    .collect();
-                for (call, _) in needing {
-                    self.fail(ctx, call, error.clone());
-                }
-            }
-            Err(_) => return,
+            Err(error) => return self.unprepared(ctx, id, needs, &error),
+        }
+        self.pump(ctx, id, false);
+    }
+
+    /// The stations of a producer cannot be made ready: the calls that need it fail, and the others go on.
+    #[inline(never)]
+    pub fn unprepared(&mut self, ctx: &mut Context<'_>, id: ProducerId, needs: u8, error: &Error) {
+        let Some(producer) = self.get(id) else { return };
+        producer.preparing = false;
+        let needing = |call: &Call| call.producer == id && call.needs & needs != 0 && call.state == State::Waiting;
+        for call in self.in_order(needing) {
+            self.fail(ctx, call, error.clone());
         }
         self.pump(ctx, id, false);
     }
 }
 
-impl Driver {
-    /// Make the stations of a producer ready.
-    pub(super) fn prepare(self: &Rc<Self>, id: ProducerId, needs: u8) {
-        self.after(
-            Part::Timing,
-            Box::new(move |driver, loaded| match loaded {
-                Ok(()) => ready(driver.clone(), id, needs),
-                Err(error) => driver.prepared(id, needs, Err(error)),
-            }),
-        );
-    }
-
-    fn prepared(self: &Rc<Self>, id: ProducerId, needs: u8, result: Result<(), Error>) {
-        self.call(|core, now| {
+/// Ready for all that such messages need; a gate of the part that holds it.
+#[inline(never)]
+pub(super) fn ready(driver: &Rc<Driver>, id: ProducerId, needs: u8) {
+    let task = driver.clone();
+    driver.spawn(async move {
+        let result = make_ready(&task, id, needs).await;
+        task.call(|core, now| {
             let (producers, _, _, mut ctx) = core.parts(now);
             producers.prepared(&mut ctx, id, needs, result);
             core.after_call(now, Default::default());
         });
-    }
-}
-
-/// Ready for all that such messages need; a gate of the part that holds it.
-#[inline(never)]
-fn ready(driver: Rc<Driver>, id: ProducerId, needs: u8) {
-    let task = driver.clone();
-    driver.spawn(async move {
-        let result = make_ready(&task, id, needs).await;
-        task.prepared(id, needs, result);
     });
 }
 

@@ -84,17 +84,16 @@ impl Driver {
 
     /// Read again what there is reason to.
     #[inline(never)]
-    pub(super) fn read_again(self: &Rc<Self>) -> Boxed<()> {
+    pub(super) fn look_again(self: &Rc<Self>) {
         let driver = self.clone();
-        Box::pin(async move {
+        self.spawn(async move {
             while let Some((look, stations)) = driver.call(|core, _| core.schemas.next()) {
                 for station in stations {
                     // A station or link that is gone: its producers and consumers hear of it otherwise.
                     let _ = driver.look_at(station, look.news.clone(), look.again, look.count).await;
                 }
             }
-            Ok(())
-        })
+        });
     }
 
     /// Read the schema of a station again, because of these news.

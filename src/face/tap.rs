@@ -1,6 +1,6 @@
 //! Frames for `tap()`.
 
-use super::engine::{Engine, promise};
+use super::engine::Engine;
 use crate::link::tap::Direction;
 use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
@@ -15,7 +15,7 @@ impl Engine {
     /// What [`Engine::tap_frames`] is made of is there.
     #[wasm_bindgen(js_name = tapReady)]
     pub fn tap_ready(&self) -> Promise {
-        promise(async { Ok(JsValue::UNDEFINED) })
+        Promise::resolve(&JsValue::UNDEFINED)
     }
 
     /// Frames since the last call, five entries each: to the broker or not, milliseconds since 1970, length on the wire,

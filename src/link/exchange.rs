@@ -47,11 +47,8 @@ impl Exchange {
     }
 
     /// Have a part of the package loaded.
-    pub async fn loaded(&self, part: Part) -> Result<(), Error> {
-        match self.0.part(part) {
-            None => Ok(()),
-            Some(loading) => loading.await,
-        }
+    pub fn loaded(&self, part: Part) -> Loading {
+        self.0.part(part).unwrap_or_else(|| Box::pin(std::future::ready(Ok(()))))
     }
 
     /// Wait for time to pass.

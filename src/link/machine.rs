@@ -392,6 +392,7 @@ impl Machine {
     }
 
     /// The broker named other addresses.
+    #[inline(never)]
     pub fn learn(&mut self, hosts: &[String]) {
         let Some(own) = self.url().cloned() else { return };
         if !self.plan.urls.iter().all(|url| url.plain_path) {

@@ -21,8 +21,6 @@ pub struct Task(pub Pin<Box<dyn Future<Output = ()>>>);
 /// A part of the package that is loaded when it is used first. What calls its functions is in it, or has waited for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// What producers ask of stations.
-    Stations,
     /// What makes stations, and what the broker's refusals mean.
     Making,
     /// What a broker's refusals mean for messages.
@@ -31,6 +29,8 @@ pub enum Part {
     Raw,
     /// Credentials that are asked for, or made ready.
     Credentials,
+    /// Other addresses of the broker.
+    Servers,
     /// The move to another server before this one goes.
     Moving,
     /// Schemas that are read again, after news or a lost link.
@@ -53,11 +53,11 @@ impl Part {
     /// What its files are called by.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Stations => "stations",
             Part::Making => "making",
             Part::Refusals => "refusals",
             Part::Raw => "raw",
             Part::Credentials => "credentials",
+            Part::Servers => "servers",
             Part::Moving => "moving",
             Part::Watching => "watching",
             Part::Memory => "memory",
