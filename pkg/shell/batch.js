@@ -1,7 +1,6 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
-import { BatchError, BrokerError, own, plain } from './errors.js';
-import { isUnusual, reader } from './options.js';
+import { BatchError, BrokerError, isUnusual, own, plain, reader } from './first.js';
 
 /** @import { Producer } from './producer.js' */
 /** @import { Call } from './calls.js' */
