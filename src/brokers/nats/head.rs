@@ -98,7 +98,7 @@ pub fn visible(head: &[u8]) -> Vec<(String, String)> {
 /// The message's id.
 pub fn msg_id(head: &[u8]) -> Option<String> {
     let kept = || wire::field(head, SCHEDULER).and_then(|_| wire::field(head, time::KEPT_ID));
-    wire::field(head, MSG_ID).or_else(kept).filter(|id| !id.is_empty()).map(|id| lossy(id))
+    wire::field(head, MSG_ID).or_else(kept).filter(|id| !id.is_empty()).map(lossy)
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ pub fn encode(draft: &LiveDraft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Re
 
 /// What stands beside the application's headers.
 pub fn beside(block: &[u8]) -> Beside {
-    let text = |name: &str| wire::field(block, name).map(|value| lossy(value));
+    let text = |name: &str| wire::field(block, name).map(lossy);
     let code = wire::field(block, CODE);
     Beside {
         id: text(MSG_ID).filter(|id| !id.is_empty()),

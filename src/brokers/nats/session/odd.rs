@@ -82,7 +82,7 @@ impl NatsSession {
 
     /// The first "nobody listens" for a route asks whether its stream still exists.
     fn suspect(&mut self, now: Now, head: &[u8], out: &mut Outbox) {
-        let subject = wire::field(head, "Nats-Subject").map(|subject| lossy(subject));
+        let subject = wire::field(head, "Nats-Subject").map(lossy);
         let mut streams = Vec::new();
         for (index, route) in &mut self.routes {
             // Servers before 2.12 do not name the subject: then every route is asked about.
