@@ -18,9 +18,10 @@ use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-/// The allocator of the module: as fast as the standard library's, in half of its code.
+/// The allocator of the module: faster than the standard library's, in half of its code. (Its smaller sibling takes 0.6 KB less
+/// and a tenth longer.)
 #[global_allocator]
-static MEMORY: rlsf::SmallGlobalTlsf = rlsf::SmallGlobalTlsf::new();
+static MEMORY: rlsf::GlobalTlsf = rlsf::GlobalTlsf::new();
 
 #[wasm_bindgen]
 extern "C" {
