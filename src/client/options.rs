@@ -483,20 +483,24 @@ pub fn consumer(
 }
 
 fn start(read: &Reader<'_>, now: Now) -> Result<Start, Error> {
-    let given = ["start", "startConsumeFromSequence", "lastMessages"].iter().filter(|name| read.has(name)).count();
-    if given > 1 {
+    // A default that is written out takes nothing away from the others.
+    let says = |name: &str, default: i64| match read.value(name) {
+        Value::Nothing => false,
+        Value::Whole(value) => *value != default,
+        Value::Number(value) => *value != default as f64,
+        Value::Text(text) => name != "start" || text != "first",
+        _ => true,
+    };
+    let (sequence, last) = (says("startConsumeFromSequence", 1), says("lastMessages", -1));
+    if [says("start", 0), sequence, last].iter().filter(|says| **says).count() > 1 {
         return Err(Error::argument("start, startConsumeFromSequence and lastMessages exclude each other")
             .hint("Give one of them."));
     }
-    if read.has("startConsumeFromSequence") {
+    if sequence {
         return Ok(Start::Sequence(read.whole("startConsumeFromSequence", 1, 1, SAFE)?));
     }
-    if read.has("lastMessages") {
-        return match read.value("lastMessages") {
-            Value::Whole(-1) => Ok(Start::First),
-            Value::Number(value) if *value == -1.0 => Ok(Start::First),
-            value => Ok(Start::LastMessages(whole("lastMessages", value, 0, SAFE)?)),
-        };
+    if last {
+        return Ok(Start::LastMessages(whole("lastMessages", read.value("lastMessages"), 0, SAFE)?));
     }
     let hint = "It is \"first\", \"last\", \"next\", { sequence }, { time }, { sinceMs } or { lastMessages }.";
     match read.value("start") {
@@ -671,6 +675,11 @@ mod tests {
         assert_eq!(begin(r#"{"start":{"sinceMs":1000}}"#), Ok(Start::Time(Wall(999_999_999_000_000_000))));
         assert_eq!(begin(r#"{"lastMessages":-1}"#), Ok(Start::First));
         assert_eq!(begin(r#"{"lastMessages":3}"#), Ok(Start::LastMessages(3)));
+        let defaults = r#""start":"first","startConsumeFromSequence":1,"lastMessages":-1"#;
+        assert_eq!(begin(&format!("{{{defaults}}}")), Ok(Start::First));
+        assert_eq!(begin(&format!("{{{}}}", defaults.replace("first", "next"))), Ok(Start::Next));
+        assert_eq!(begin(&format!("{{{}}}", defaults.replace(":1", ":7"))), Ok(Start::Sequence(7)));
+        assert_eq!(begin(&format!("{{{}}}", defaults.replace("-1", "2"))), Ok(Start::LastMessages(2)));
         for text in [
             r#"{"start":"next","lastMessages":1}"#,
             r#"{"start":"x"}"#,

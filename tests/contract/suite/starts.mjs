@@ -19,6 +19,7 @@ async function begins(t, station, options, expected) {
 
 for (const [what, options] of [
   ['without any option', {}], ["start 'first'", { start: 'first' }], ['startConsumeFromSequence 1', { startConsumeFromSequence: 1 }], ['lastMessages -1', { lastMessages: -1 }],
+  ['all three defaults', { start: 'first', startConsumeFromSequence: 1, lastMessages: -1 }],
 ]) {
   row(`${what}: from the first message`, async (t) => {
     const { station } = await filled(t, 3);
@@ -127,6 +128,15 @@ for (const [first, second] of [['start', 'startConsumeFromSequence'], ['start', 
     await t.rejects(() => station.fetch({ ...options, noWait: true }), 'invalid_argument', { says: [first, second] });
   });
 }
+
+row('defaults that are written out stand beside another beginning', async (t) => {
+  const { station } = await filled(t, 5);
+  const defaults = { start: 'first', startConsumeFromSequence: 1, lastMessages: -1 };
+  for (const [given, first] of [[{ startConsumeFromSequence: 4 }, 4], [{ start: { sequence: 3 } }, 3]]) {
+    const [message] = await station.fetch({ consumerName: `c${first}`, batchSize: 1, ...defaults, ...given });
+    t.equal(message.sequence, first, t.show(given));
+  }
+});
 
 row('beginnings that make no sense are refused', async (t) => {
   const { station } = await filled(t, 1);
