@@ -367,6 +367,19 @@ impl Live for MemphisSession {
         self.inner.send_plain(now, out, to, data)
     }
 
+    fn send_all<'a>(
+        &mut self,
+        now: Now,
+        out: &mut Outbox,
+        messages: &mut dyn Iterator<Item = (&'a Rc<str>, &'a [u8])>,
+    ) -> (u64, u64) {
+        self.inner.send_all(now, out, messages)
+    }
+
+    fn takes(&self) -> u64 {
+        self.inner.takes()
+    }
+
     fn confirm(&mut self, out: &mut Outbox) {
         self.inner.confirm(out);
     }
