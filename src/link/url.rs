@@ -53,7 +53,7 @@ impl Url {
             parse_decimal(digits).filter(|port| *port <= u64::from(u16::MAX))?;
             path = port.get(end..)?;
         }
-        if end == 0 || path.contains(&b'#') || !matches!(path.first(), None | Some(b'/' | b'?')) {
+        if end == 0 || memchr::memchr(b'#', path).is_some() || !matches!(path.first(), None | Some(b'/' | b'?')) {
             return None;
         }
         Some(Url { plain_path: matches!(path, b"" | b"/"), ..Url::new(text.into(), scheme) })
