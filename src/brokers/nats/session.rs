@@ -283,6 +283,9 @@ impl NatsSession {
             return self.answer(now, name, part(&msg.head), part(&msg.data), out);
         }
         if msg.sid == REGISTRY_SID {
+            if !self.watches {
+                return;
+            }
             let news = registry::news(self.json, part(&msg.subject), part(&msg.head), part(&msg.data));
             return self.outputs.extend(news.map(Output::Registry));
         }
@@ -292,7 +295,7 @@ impl NatsSession {
         // Before the first feed the code for them may not be there, nor that of live messages; nothing was subscribed to
         // either.
         if msg.sid & 1 == 0 {
-            if msg.sid >= beside::FIRST {
+            if msg.sid >= beside::FIRST && self.silent {
                 self.heard_beside(msg, bytes);
             } else if self.ears.is_used() {
                 self.heard(msg, bytes, source, start);

@@ -11,6 +11,10 @@ async function talk(t, given, options) {
   return t.connect({ url, ...lively, ...options });
 }
 
+// Of every kind that a session knows, and of none; then a word that shows that they were read.
+const UNASKED = [0, 2, 3, 8193, 8195, 2147483647, 4294901760, 4294967294, 4294967295]
+  .flatMap((sid) => ['$KV.stationmaster_schemas.s.x', 'a'].map((subject) => `MSG ${subject} ${sid} $JS.ACK.a.b.1.2.3.4.5 1\r\nx\r\n`)).join('');
+
 // [what comes, its bytes]: each breaks the protocol, so the link must end with `protocol`, and nothing may be left waiting.
 for (const [what, text] of [
   ['a message of 2 GB', 'MSG _INBOX.a 1 2147483648\r\nhello'],
@@ -21,6 +25,7 @@ for (const [what, text] of [
   ['a message without a length', 'MSG _INBOX.a\r\n'],
   ['a message that does not end where it says', 'MSG _INBOX.a 1 2\r\nhello\r\n'],
   ['an unknown word', 'WHAT is this\r\n'],
+  ['messages that nobody asked for, and an unknown word', `${UNASKED}WHAT is this\r\n`],
   ['a line of a million letters', 'A'.repeat(1_000_000)],
   ['zero bytes', '\0\0\0\0\0\0\r\n'],
   ['an INFO that is no JSON', 'INFO {{{\r\n'],
