@@ -71,12 +71,10 @@ export class Calls {
     }
     try {
       this.#connection._check();
-      if (options != null) {
-        const reading = this.#connection._checked(options, true, 'checkProduce', mixed);
-        if (reading) {
-          const kept = copied(this.#connection.broker, message);
-          return this.#connection._early(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)));
-        }
+      const reading = options == null ? undefined : this.#connection._checked(options, true, 'checkProduce', mixed);
+      if (reading || this.#connection._isBehind(producer)) {
+        const kept = copied(this.#connection.broker, message);
+        return this.#connection._early(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), producer);
       }
       const scratch = this.scratch;
       const schema = producer._schema;

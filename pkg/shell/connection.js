@@ -40,6 +40,7 @@ export class Connection {
   /** @type {Promise<Live> | undefined} */ #liveLoading;
   /** A call from before close() is let through. */ #letting = false;
   /** Such calls, until they have begun. @type {Set<Promise<unknown>>} */ #early = new Set();
+  /** The last of them in each order. @type {Map<unknown, Promise<void>>} */ #behind = new Map();
   /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
@@ -283,9 +284,9 @@ export class Connection {
       let producer = this.#producers.get(key);
       if (!producer) {
         const reading = this._checked(options, true, 'checkProducer', true);
-        if (reading) {
+        if (reading || this._isBehind(key)) {
           const kept = copied(this.broker, message);
-          return this._early(reading, () => this.produce(stations, kept, options));
+          return this._early(reading, () => this.produce(stations, kept, options), key);
         }
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
@@ -467,25 +468,37 @@ export class Connection {
     return this._early(this.#useLive(), (live) => work(live, kept));
   }
 
+  /** Whether an earlier call of this order still waits for its code. @param {unknown} order */
+  _isBehind(order) {
+    return this.#behind.size > 0 && !this.#letting && this.#behind.has(order);
+  }
+
   /**
-   * A call that has to wait for its code, as one from before whatever is called meanwhile: close(), flush() and destroy() let it begin.
+   * A call that has to wait for its code, as one from before whatever is called meanwhile: close(), flush() and destroy() let it begin,
+   * and of what has an order, such as the messages of a producer, the next begins after it.
    * @template T, V
-   * @param {Promise<V>} loading
+   * @param {Promise<V> | undefined} loading
    * @param {(loaded: V) => T} work
+   * @param {unknown} [order]
    * @returns {Promise<Awaited<T>>}
    */
-  async _early(loading, work) {
-    const begun = loading.then((loaded) => {
+  async _early(loading, work, order) {
+    const before = this.#behind.get(order);
+    const begun = (before ? before.then(() => loading) : /** @type {Promise<V>} */ (loading)).then((loaded) => {
       this.#letting = true;
       try {
-        return [work(loaded)];
+        return [work(/** @type {V} */ (loaded))];
       } finally {
         this.#letting = false;
       }
     });
     this.#early.add(begun);
-    const over = () => this.#early.delete(begun);
-    begun.then(over, over);
+    const over = () => {
+      this.#early.delete(begun);
+      if (this.#behind.get(order) === ended) this.#behind.delete(order);
+    };
+    const ended = begun.then(over, over);
+    if (order !== undefined) this.#behind.set(order, ended);
     const [outcome] = /** @type {[T]} */ (await begun);
     return await outcome;
   }

@@ -32,6 +32,23 @@ row('options of a producer that make no sense are refused', async (t) => {
   await t.rejects(() => station.producer('fast'), 'invalid_argument');
 });
 
+row('calls that have to wait for their code keep their place among the others', async (t) => {
+  const { connection, station } = await t.setup();
+  const producer = await station.producer();
+  const sent = [
+    producer.produce('m0', { ackWaitMs: 4321 }), producer.produce('m1'), producer.produceBatch(['m2', 'm3']), producer.produce('m4'),
+    producer.produce('m5', { ackWaitMs: 4321, headers: { a: 'b' } }), producer.produce('m6'),
+  ];
+  const rest = [
+    connection.produce(station.name, 'm7', { producerName: 'other', limitConcurrentTasks: 77 }), connection.produce(station.name, 'm8', { producerName: 'other' }),
+  ];
+  await Promise.all(sent);
+  await Promise.all(rest);
+  const texts = t.texts(await t.collect(station, 9));
+  t.deepEqual(texts.filter((text) => text < 'm7'), ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6'], 'of the producer');
+  t.deepEqual(texts.filter((text) => text >= 'm7'), ['m7', 'm8'], 'of the connection\'s own');
+});
+
 row('a thousand messages that nobody waited for are stored in the order of the calls', async (t) => {
   const { station } = await t.setup();
   const producer = await station.producer();
