@@ -33,7 +33,7 @@ lint: ## formatting, clippy (native and wasm32) and type-check of the JavaScript
 bench: ## the package against nats.js and a raw socket, side by side in bare Chromium, a worker and Node
 	@scripts/setup.sh
 	@scripts/build.sh
-	@node bench/run.mjs $(ARGS)
+	@.tools/node/bin/node bench/run.mjs $(ARGS)
 
 size: ## what a page downloads, piece by piece; fails when over the budget
 	@scripts/setup.sh build

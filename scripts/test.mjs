@@ -48,7 +48,7 @@ const packageStages = [
   { name: 'access chromium', budget: 30, command: contract('access', '--runtime', 'chromium') },
   { name: 'package', budget: 60, command: node('tests/package/run.mjs', '--tarball', tarball()) },
   { name: 'typings', budget: 45, command: node('tests/package/typings.mjs', '--tarball', tarball()) },
-  { name: 'console', budget: 60, command: node('tests/console/run.mjs', packed) },
+  { name: 'console', budget: 60, command: [programs.node, join(root, 'tests/console/run.mjs'), packed] },
   { name: 'demo', budget: 30, command: node('scripts/demo.mjs'), env: { CI: '1' }, count: countDemo },
   { name: 'schemas node', budget: 15, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'node') },
   { name: 'schemas chromium', budget: 20, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'chromium') },

@@ -13,7 +13,7 @@ async function replicated(t, { partitionsNumber = 1, node = 'any', group, more }
   const name = t.name();
   const maker = await t.connect({ url: host.urls[0] });
   await t.until(async () => !(await t.outcome(maker.station(name, { replicas: 3, partitionsNumber }))).error, 20_000, 'the station');
-  if (group) await maker.consumer(name, { consumerName: group, maxAckTimeMs: 4000 });
+  if (group) await t.until(async () => !(await t.outcome(maker.consumer(name, { consumerName: group, maxAckTimeMs: 4000 }))).error, 20_000, 'the group');
   const leader = await t.until(() => host.leaderOf(name, group), 10_000, 'a leader');
   const other = (leader.index + 1) % 3;
   const urls = node === 'leader' ? [host.urls[leader.index], host.urls[other], host.urls[(other + 1) % 3]] : [host.urls[other]];

@@ -50,7 +50,7 @@ const group = (leads) => ({ consumerName: 'c', maxAckTimeMs: leads ? 4000 : 60_0
 async function beside(t, leads) {
   let node;
   const urls = async (host, maker, name) => {
-    await maker.consumer(name, group(leads));
+    await t.until(async () => !(await t.outcome(maker.consumer(name, group(leads)))).error, 20_000, 'the group');
     const [stream, members] = await t.until(async () => {
       const leaders = await Promise.all([host.leaderOf(name), host.leaderOf(name, 'c')]);
       return leaders.every(Boolean) && leaders.map(({ index }) => index);

@@ -50,6 +50,7 @@ export class StandIn {
   }
 
   async #start() {
+    if (typeof WebSocket === 'undefined') throw new Error('the stand-in needs a Node with WebSocket, 22 or newer: .tools/node/bin/node');
     // The nearest to the 2.10.7 that the broker was made from.
     this.#nats = await startNats({ version: '2.10', maxPayload: this.maxPayload });
     this.#own = await wsconnect({ servers: this.#nats.url });
