@@ -82,8 +82,10 @@ async function partless(ctx) {
     await other.createSchema('partless-json', 'json', '{"type":"integer"}');
     let report;
     const reported = new Promise((resolve) => { report = resolve; });
-    await page.exposeFunction('report', report);
-    await page.exposeFunction('serve', async (name, how) => {
+    // One function for both: a second one may reach the page before what makes functions for it.
+    await page.addInitScript(() => Object.assign(globalThis, { report: (result) => globalThis.host(result), serve: (name, how) => globalThis.host(name, how) }));
+    await page.exposeFunction('host', async (name, how) => {
+      if (how === undefined) return report(name);
       const pattern = name.endsWith('.js') ? `**/${name}` : `**/stationmaster-${name}.wasm`;
       await page.unroute(pattern);
       if (how === 'missing') await page.route(pattern, (route) => route.fulfill({ status: 404, body: 'not here' }));
