@@ -63,7 +63,7 @@ fn only_face_and_runtime_name_the_platform() {
 
 #[test]
 fn no_file_is_too_long() {
-    let long: Vec<_> = ["src", "tests", "fuzz"]
+    let long: Vec<_> = ["src", "pkg/shell", "pkg/schemas/src", "www", "tests", "bench", "fuzz", "scripts", "tools"]
         .iter()
         .flat_map(|folder| files(&root().join(folder)))
         .filter(|path| fs::read_to_string(path).unwrap().lines().count() > 800)

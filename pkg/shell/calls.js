@@ -72,9 +72,9 @@ export class Calls {
     try {
       this.#connection._check();
       const reading = options == null ? undefined : this.#connection._checked(options, true, 'checkProduce', mixed);
-      if (reading || this.#connection._isBehind(producer)) {
+      if (reading || this.#connection._early.isBehind(producer)) {
         const kept = copied(this.#connection.broker, message);
-        return this.#connection._early(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), producer);
+        return this.#connection._early.wait(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), producer);
       }
       const scratch = this.scratch;
       const schema = producer._schema;

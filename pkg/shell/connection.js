@@ -1,11 +1,13 @@
 // One connection: it owns the promises, and gives to each what the table of a turn says.
 
 import { BrokerError, because, own, plain } from './errors.js';
-import { Calls, deferred } from './calls.js';
-import { Feed } from './feed.js';
+import { Calls } from './calls.js';
+import { Early } from './early.js';
 import { internal } from './instance.js';
 import { later, look } from './later.js';
+import { Observers } from './observers.js';
 import { Opening } from './opening.js';
+import { Operations } from './operations.js';
 import { Producer } from './producer.js';
 import { isUnusual, reader } from './options.js';
 import { SocketKeeper } from './socket.js';
@@ -24,23 +26,16 @@ const NONE = 0xffffffff;
 /** States that mean that something does not work. */
 const BAD = new Set(['disconnected', 'reconnecting', 'slow_consumer', 'produce_failed']);
 
-/** @typedef {{ resolve: (value: any) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, abort: (() => void) | undefined }} Operation */
-
 export class Connection {
-  /** @type {Map<number, Operation>} */ #operations = new Map();
-  /** Cold promises that have not settled. @type {Set<(error: unknown) => void>} */ #cold = new Set();
+  #operations = new Operations();
   /** Every producer that has not ended. @type {Map<number, Producer>} */ #senders = new Map();
   /** Loaded when a station has a schema. @type {Promise<import('./schema.js').Schemas> | undefined} */ #schemas;
   /** Its consumers, from the first one on. @type {Consuming | undefined} */ #consuming;
   /** Kept behind produce, by stations and name. @type {Map<string, Producer>} */ #producers = new Map();
-  /** @type {Set<Feed<Api.Status>>} */ #statuses = new Set();
-  /** @type {Set<Feed<Api.Frame>>} */ #taps = new Set();
-  /** What shows frames, once it has been loaded. @type {typeof import('./tap.js').show | undefined} */ #show;
+  #observers = new Observers(this);
   /** Loaded when first used. @type {Live | undefined} */ #live;
   /** @type {Promise<Live> | undefined} */ #liveLoading;
-  /** A call from before close() is let through. */ #letting = false;
-  /** Such calls, until they have begun. @type {Set<Promise<unknown>>} */ #early = new Set();
-  /** The last of them in each order. @type {Map<unknown, Promise<void>>} */ #behind = new Map();
+  /** Calls that wait for code. */ _early = new Early();
   /** Produced and not settled. */ _calls;
   #options;
   /** @type {BrokerError | undefined} */ #over;
@@ -135,7 +130,7 @@ export class Connection {
 
   _check() {
     if (this.#over) throw this.#over;
-    if (this.#closing && !this.#letting) throw plain(this.broker, 'closed', 'the connection has been closed');
+    if (this.#closing && !this._early.letting) throw plain(this.broker, 'closed', 'the connection has been closed');
   }
 
   /**
@@ -184,18 +179,7 @@ export class Connection {
    * @returns {Promise<any>}
    */
   _operation(op, signal, abort) {
-    const { promise, resolve, reject } = deferred();
-    this.#operations.set(op, { resolve, reject, signal, abort });
-    if (signal && abort) signal.addEventListener('abort', abort, { once: true });
-    return promise;
-  }
-
-  /** @param {number} op */
-  #take(op) {
-    const operation = this.#operations.get(op);
-    this.#operations.delete(op);
-    if (operation?.signal && operation.abort) operation.signal.removeEventListener('abort', operation.abort);
-    return operation;
+    return this.#operations.begin(op, signal, abort);
   }
 
   /**
@@ -224,29 +208,9 @@ export class Connection {
    * @template T
    * @param {Promise<T>} running
    * @param {AbortSignal} [signal]
-   * @returns {Promise<T>}
    */
   #awaited(running, signal) {
-    return new Promise((resolve, reject) => {
-      const abort = () => fail(this._aborted(/** @type {AbortSignal} */ (signal)));
-      const leave = () => {
-        this.#cold.delete(fail);
-        signal?.removeEventListener('abort', abort);
-      };
-      const fail = (/** @type {unknown} */ error) => {
-        leave();
-        reject(error);
-      };
-      this.#cold.add(fail);
-      signal?.addEventListener('abort', abort, { once: true });
-      running.then(
-        (value) => {
-          leave();
-          resolve(value);
-        },
-        (error) => fail(this._error(error)),
-      );
-    });
+    return this.#operations.awaited(running, (error) => this._error(error), signal, (signal) => this._aborted(signal));
   }
 
   /** Tell the wasm that something of it is not used any more; it may be gone itself. @param {(engine: any) => void} work */
@@ -284,9 +248,9 @@ export class Connection {
       let producer = this.#producers.get(key);
       if (!producer) {
         const reading = this._checked(options, true, 'checkProducer', true);
-        if (reading || this._isBehind(key)) {
+        if (reading || this._early.isBehind(key)) {
           const kept = copied(this.broker, message);
-          return this._early(reading, () => this.produce(stations, kept, options), key);
+          return this._early.wait(reading, () => this.produce(stations, kept, options), key);
         }
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
@@ -465,42 +429,7 @@ export class Connection {
   async #first(message, work) {
     this._check();
     const kept = snapshot(this.broker, message);
-    return this._early(this.#useLive(), (live) => work(live, kept));
-  }
-
-  /** Whether an earlier call of this order still waits for its code. @param {unknown} order */
-  _isBehind(order) {
-    return this.#behind.size > 0 && !this.#letting && this.#behind.has(order);
-  }
-
-  /**
-   * A call that has to wait for its code, as one from before whatever is called meanwhile: close(), flush() and destroy() let it begin,
-   * and of what has an order, such as the messages of a producer, the next begins after it.
-   * @template T, V
-   * @param {Promise<V> | undefined} loading
-   * @param {(loaded: V) => T} work
-   * @param {unknown} [order]
-   * @returns {Promise<Awaited<T>>}
-   */
-  async _early(loading, work, order) {
-    const before = this.#behind.get(order);
-    const begun = (before ? before.then(() => loading) : /** @type {Promise<V>} */ (loading)).then((loaded) => {
-      this.#letting = true;
-      try {
-        return [work(/** @type {V} */ (loaded))];
-      } finally {
-        this.#letting = false;
-      }
-    });
-    this.#early.add(begun);
-    const over = () => {
-      this.#early.delete(begun);
-      if (this.#behind.get(order) === ended) this.#behind.delete(order);
-    };
-    const ended = begun.then(over, over);
-    if (order !== undefined) this.#behind.set(order, ended);
-    const [outcome] = /** @type {[T]} */ (await begun);
-    return await outcome;
+    return this._early.wait(this.#useLive(), (live) => work(live, kept));
   }
 
   /** @returns {Promise<Live>} */
@@ -534,47 +463,12 @@ export class Connection {
 
   /** @returns {AsyncIterable<Api.Status> & { readonly dropped: number }} */
   status() {
-    /** @type {Feed<Api.Status>} */
-    const feed = new Feed(this._instance.feedEntries, () => this.#statuses.delete(feed), () => this._log('warn', 'entries_dropped', { of: 'status' }));
-    if (this.#over || this.#closePromise && !this._instance.connections.has(this)) feed.end();
-    else this.#statuses.add(feed);
-    return feed;
+    return this.#observers.status();
   }
 
   /** @returns {AsyncIterable<Api.Frame> & { readonly dropped: number }} */
   tap() {
-    /** @type {Feed<Api.Frame>} */
-    const feed = new Feed(this._instance.feedEntries, () => {
-      this.#taps.delete(feed);
-      if (this.#taps.size === 0 && !this.#over) this._do((engine) => engine.tap(false));
-    }, () => this._log('warn', 'entries_dropped', { of: 'tap' }));
-    if (this.#over) {
-      feed.end();
-      return feed;
-    }
-    this.#taps.add(feed);
-    this._do((engine) => engine.tap(true));
-    this.#readyToShow().catch((error) => {
-      if (this.#taps.delete(feed)) feed.fail(error);
-    });
-    return feed;
-  }
-
-  /** What came meanwhile has been kept. */
-  async #readyToShow() {
-    if (this.#show) return;
-    const [{ show }] = await Promise.all([import('./tap.js'), this._cold((engine) => engine.tapReady())]);
-    this.#show = show;
-    this.#tapped();
-  }
-
-  #tapped() {
-    if (this.#show && this.#taps.size > 0 && !this.#freed) this.#show(this._engine.tapFrames(), this.#taps);
-  }
-
-  #endTaps() {
-    for (const feed of this.#taps) feed.end();
-    this.#taps.clear();
+    return this.#observers.tap();
   }
 
   /** @returns {Api.Stats} */
@@ -595,8 +489,8 @@ export class Connection {
           this.#consuming?.stopAll();
           this.#live?.close();
         };
-        const early = [...this.#early, ...(this.#live || !this.#liveLoading ? [] : [this.#liveLoading])];
-        if (early.length > 0) Promise.allSettled(early).then(begin);
+        const early = this._early.begun(this.#live ? undefined : this.#liveLoading);
+        if (early) early.then(begin);
         else begin();
       }
     }
@@ -611,14 +505,16 @@ export class Connection {
 
   /** @param {number} id @returns {Promise<void>} */
   async _flushProducer(id) {
-    if (this.#early.size > 0) await Promise.allSettled(this.#early);
+    const early = this._early.begun();
+    if (early) await early;
     if (!this.#over) await this._operation(this._do((engine) => engine.flushProducer(id)));
   }
 
   /** @param {Producer} producer @returns {Promise<void>} */
   async _destroyProducer(producer) {
     this.#dropProducer(producer._id);
-    if (this.#early.size > 0) await Promise.allSettled(this.#early);
+    const early = this._early.begun();
+    if (early) await early;
     if (!this.#over) await this._operation(this._do((engine) => engine.destroyProducer(producer._id)));
   }
 
@@ -646,7 +542,7 @@ export class Connection {
 
   /** An operation has succeeded. @param {number} op @param {unknown} value */
   _resolve(op, value) {
-    this.#take(op)?.resolve(value);
+    this.#operations.take(op)?.resolve(value);
   }
 
   /** An error of the turn that is being read. @param {number} index @returns {any} */
@@ -665,13 +561,13 @@ export class Connection {
     failed: (call, error) => this._calls.failed(call, this.#turnError(error)),
     message: (id, number, bytes, words, i) => this.#consuming?.arrived(id, number, bytes, words, i),
     dropped: (id, number) => this.#consuming?.dropped(id, number),
-    fetched: (op, id, numbers) => this.#take(op)?.resolve(this.#consuming?.pull(id, numbers)),
+    fetched: (op, id, numbers) => this.#operations.take(op)?.resolve(this.#consuming?.pull(id, numbers)),
     batch: (id, error, numbers) => this.#consuming?.batch(id, numbers, this.#turnError(error)),
     ready: (id) => this.#consuming?.ready(id),
-    done: (op) => this.#take(op)?.resolve(undefined),
+    done: (op) => this.#operations.take(op)?.resolve(undefined),
     undone: (op, index) => {
       const error = this.#turnError(index);
-      const operation = this.#take(op);
+      const operation = this.#operations.take(op);
       if (error.code === 'aborted' && operation?.signal) because(error, operation.signal.reason);
       operation?.reject(error);
     },
@@ -682,7 +578,7 @@ export class Connection {
     ask: (attempt, error) => this.#ask(attempt, this.#turnError(error)),
     over: (error) => this.#finished(this.#turnError(error)),
     schema: (index) => void this.#bind(this._engine.turnSchema(index)),
-    tapped: () => this.#tapped(),
+    tapped: () => this.#observers.tapped(),
     note: (index) => this.#note(index),
     more: (words, i, chunk, own) => this.#live?.row(words, i, chunk, own) ?? 0,
   };
@@ -745,7 +641,7 @@ export class Connection {
       this.#connecting = undefined;
     }
     this._log(BAD.has(status.type) || status.reason ? 'warn' : 'info', status.type, status);
-    for (const feed of this.#statuses) feed.push(status);
+    this.#observers.told(status);
   }
 
   /** Something for the logger alone. @param {number} index */
@@ -794,9 +690,8 @@ export class Connection {
     this.#consuming?.endAll(reason);
     this.#live?.over(reason);
     this.#settleAll(error);
-    for (const feed of this.#statuses) feed.end();
-    this.#tapped();
-    this.#endTaps();
+    this.#observers.tapped();
+    this.#observers.end();
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     this._instance.connections.delete(this);
@@ -820,8 +715,7 @@ export class Connection {
   /** Nothing is left behind. @param {unknown} error */
   #settleAll(error) {
     this._calls.rejectAll(error);
-    for (const op of [...this.#operations.keys()]) this.#take(op)?.reject(error);
-    for (const fail of [...this.#cold]) fail(error);
+    this.#operations.rejectAll(error);
   }
 
   /** The wasm has trapped. @param {unknown} cause */
@@ -832,14 +726,13 @@ export class Connection {
     // Of a trapped instance nothing can be asked any more; its memory goes with it.
     this.#freed = true;
     this.#counted = counted([], 0);
-    for (const feed of this.#statuses) feed.push({ type: 'closed', reason: /** @type {any} */ (error) });
+    this.#observers.told({ type: 'closed', reason: /** @type {any} */ (error) });
     this.#over = error;
     this.#asking?.abort();
     this.#consuming?.endAll(error);
     this.#live?.over(error);
     this.#settleAll(error);
-    for (const feed of this.#statuses) feed.end();
-    this.#endTaps();
+    this.#observers.end();
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     this.#end(error);

@@ -48,10 +48,10 @@ export class Producer {
     connection._check();
     const loading = connection._part('batch');
     const send = (/** @type {Payload[]} */ taken) => connection._instance.scripts.batch.produceBatch(this, taken, options);
-    if (!loading && !connection._isBehind(this)) return send(messages);
+    if (!loading && !connection._early.isBehind(this)) return send(messages);
     // They stay as they are now.
     const kept = Array.isArray(messages) ? messages.map((message) => copied(connection.broker, message)) : messages;
-    return connection._early(loading, () => send(kept), this);
+    return connection._early.wait(loading, () => send(kept), this);
   }
 
   /**
