@@ -8,6 +8,8 @@ import { tool } from '../../../scripts/lib/tools.mjs';
 import { pageKnowsNoNode } from './tcp.mjs';
 
 const LIMIT_MS = 60_000;
+/** A wasm module whose parts have other names. */
+const STRANGE = Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 2, 9, 1, 1, 95, 3, 111, 108, 100, 2, 0, 1]);
 
 /** @param {any} ctx */
 export function pageCases(ctx) {
@@ -42,24 +44,32 @@ export function pageCases(ctx) {
   ];
 }
 
-/** Opens a page and waits for its report; anything the page complains about is a failure too. */
-async function visit(ctx, url, name) {
+/**
+ * Opens a page and waits for its report, which it writes into its console: that needs nothing of the driver's in the page.
+ * What the page complains about is a failure too; not its requests, where `prepare` has some of them fail.
+ */
+async function visit(ctx, url, name, prepare) {
   const page = await ctx.context.newPage();
+  const problems = [];
+  let timer;
   try {
-    const problems = [];
-    let report;
-    const reported = new Promise((resolve) => { report = resolve; });
-    await page.exposeFunction('report', report);
-    page.on('pageerror', (error) => problems.push(String(error?.stack ?? error)));
-    page.on('console', (message) => { if (message.type() === 'error') problems.push(message.text()); });
-    page.on('crash', () => report({ ok: false, error: 'the page crashed' }));
-    const timer = setTimeout(() => report({ ok: false, error: `no report within ${LIMIT_MS} ms` }), LIMIT_MS);
+    const reported = new Promise((resolve) => {
+      const fails = (error) => resolve({ ok: false, error });
+      page.on('console', (message) => {
+        if (message.type() === 'info' && message.text().startsWith('report ')) resolve(JSON.parse(message.text().slice(7)));
+        if (message.type() === 'error' && !prepare) problems.push(message.text());
+      });
+      page.on('pageerror', (error) => problems.push(String(error?.stack ?? error)));
+      page.on('crash', () => fails('the page crashed'));
+      timer = setTimeout(() => fails(`no report within ${LIMIT_MS} ms`), LIMIT_MS);
+    });
+    await prepare?.(page);
     await page.goto(`${url}/?${new URLSearchParams({ url: ctx.nats.url, station: ctx.stationName(name) })}`);
     const result = await reported;
-    clearTimeout(timer);
     if (!result.ok || problems.length > 0) throw new Error([result.error, ...problems].filter(Boolean).join('\n'));
     return result;
   } finally {
+    clearTimeout(timer);
     await page.close();
   }
 }
@@ -71,7 +81,6 @@ async function partless(ctx) {
   await writeFile(join(dir, 'page-partless.js'), text.replace("'stationmaster'", "'./node_modules/stationmaster/index.js'"));
   await writeFile(join(dir, 'index.html'), html('<script type="module" src="./page-partless.js"></script>'));
   const site = await serve(dir, { csp: true });
-  const page = await ctx.context.newPage();
   // Somebody else's schemas, whose engines the page cannot load.
   const { connect } = await import(join(dir, 'node_modules', 'stationmaster', 'index.inline.js'));
   const other = await connect({ broker: 'nats', url: ctx.nats.tcp });
@@ -80,31 +89,24 @@ async function partless(ctx) {
     const station = await other.station('partless-avro', { schemaName: 'partless-avro' });
     await station.produce('7');
     await other.createSchema('partless-json', 'json', '{"type":"integer"}');
-    let report;
-    const reported = new Promise((resolve) => { report = resolve; });
-    // One function for both: a second one may reach the page before what makes functions for it.
-    await page.addInitScript(() => Object.assign(globalThis, { report: (result) => globalThis.host(result), serve: (name, how) => globalThis.host(name, how) }));
-    await page.exposeFunction('host', async (name, how) => {
-      if (how === undefined) return report(name);
-      const pattern = name.endsWith('.js') ? `**/${name}` : `**/stationmaster-${name}.wasm`;
-      await page.unroute(pattern);
-      if (how === 'missing') await page.route(pattern, (route) => route.fulfill({ status: 404, body: 'not here' }));
-      if (how === 'strange') await page.route(pattern, (route) => route.fulfill({ status: 200, contentType: 'application/wasm', body: Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 2, 9, 1, 1, 95, 3, 111, 108, 100, 2, 0, 1]) }));
-      if (how === 'slow') await page.route(pattern, () => {});
-    });
-    // The driver's own script may run in a frame that is being left; it runs again in the page.
-    page.on('pageerror', (error) => String(error).includes('addBinding') || report({ ok: false, error: String(error?.stack ?? error) }));
-    const timer = setTimeout(() => report({ ok: false, error: `no report within ${LIMIT_MS} ms` }), LIMIT_MS);
-    await page.goto(`${site.url}/?${new URLSearchParams({ url: ctx.nats.url, station: ctx.stationName('partless') })}`);
-    const result = await reported;
-    clearTimeout(timer);
-    if (!result.ok) throw new Error(result.error);
-    return result;
+    return await visit(ctx, site.url, 'partless', (page) => page.route('**/serve?*', async (route) => {
+      const asked = new URL(route.request().url()).searchParams;
+      await serveAs(page, asked.get('name'), asked.get('how'));
+      await route.fulfill({ status: 204 });
+    }));
   } finally {
     await other.close();
-    await page.close();
     await site.close();
   }
+}
+
+/** From now on a file comes as it is, or in a way that it should not. */
+async function serveAs(page, name, how) {
+  const pattern = name.endsWith('.js') ? `**/${name}` : `**/stationmaster-${name}.wasm`;
+  await page.unroute(pattern);
+  if (how === 'missing') await page.route(pattern, (route) => route.fulfill({ status: 404, body: 'not here' }));
+  if (how === 'strange') await page.route(pattern, (route) => route.fulfill({ status: 200, contentType: 'application/wasm', body: STRANGE }));
+  if (how === 'slow') await page.route(pattern, () => {});
 }
 
 /** No bundler: an unpacked package beside the page, by relative path. The page is watched from before the first module. */
