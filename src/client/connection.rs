@@ -332,7 +332,7 @@ impl Connection {
                         // A hidden page's timers come late; what arrives tells the time as well.
                         self.outbox.release_acks();
                     }
-                    self.seen(Direction::In, now, bytes);
+                    self.seen(Direction::In, generation, now, bytes);
                     chunk = bytes;
                     self.session.handle(now, Input::Chunk(bytes), &mut self.outbox);
                 }
@@ -364,24 +364,36 @@ impl Connection {
     }
 
     /// Begin or end to keep what goes over the link.
-    pub fn watch(&mut self, on: bool) {
+    pub fn watch(&mut self, now: Now, on: bool) {
         if on != self.tap.is_some() {
             self.session.tap(on);
-            self.tap = on.then(|| Box::new(Tap::new(self.session.held())));
+            self.tap = on.then(Box::default);
+            self.see_held(now);
         }
     }
 
-    /// These bytes went over the link.
-    pub fn seen(&mut self, direction: Direction, now: Now, bytes: &[u8]) {
-        if self.tap.as_mut().is_some_and(|tap| tap.bytes(direction, now.wall, bytes)) {
+    /// A frame whose beginning has come is seen whole.
+    fn see_held(&mut self, now: Now) {
+        let held = self.session.held().to_vec();
+        self.seen(Direction::In, self.generation(), now, &held);
+        if self.next.is_some() {
+            self.see_next_held(now);
+        }
+    }
+
+    /// These bytes went over the socket of this generation.
+    pub fn seen(&mut self, direction: Direction, generation: u32, now: Now, bytes: &[u8]) {
+        if self.tap.as_mut().is_some_and(|tap| tap.bytes(direction, generation, now.wall, bytes)) {
             self.turn.rows.push(Row::Tapped);
         }
     }
 
     /// What was seen since the last call, as frames.
-    pub fn frames(&mut self) -> Vec<Frame> {
-        let held = self.session.held();
-        self.tap.as_mut().map(|tap| tap.frames(self.broker, held)).unwrap_or_default()
+    pub fn frames(&mut self, now: Now) -> Vec<Frame> {
+        if self.tap.as_mut().is_some_and(|tap| tap.begins_anew()) {
+            self.see_held(now);
+        }
+        self.tap.as_mut().map(|tap| tap.frames(self.broker)).unwrap_or_default()
     }
 
     fn tick(&mut self, now: Now) {
@@ -553,7 +565,7 @@ impl Connection {
             Act::HangUp(generation) => {
                 self.session.handle(now, Input::Closed, &mut self.outbox);
                 self.outbox.clear();
-                self.seen(Direction::In, now, &[]);
+                self.seen(Direction::In, generation, now, &[]);
                 self.deeds.push_back(Deed::HangUp(generation));
             }
             Act::Probe => self.session.probe(now, &mut self.outbox),

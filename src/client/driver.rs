@@ -323,10 +323,10 @@ impl Driver {
             return;
         }
         let bytes = core.outbox.take(self.spare.take());
-        if core.tap.is_some() {
-            core.seen(Direction::Out, self.now(), &bytes);
-        }
         let generation = core.generation();
+        if core.tap.is_some() {
+            core.seen(Direction::Out, generation, self.now(), &bytes);
+        }
         drop(core);
         self.runtime.send(generation, &bytes);
         self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });

@@ -21,6 +21,7 @@ use crate::base::time::{Now, Time, earliest};
 use crate::link::machine::{Act, Machine, State};
 use crate::link::outbox::Outbox;
 use crate::link::session::{Input, Output, Session};
+use crate::link::tap::Direction;
 use crate::runtime::{Event, Facts};
 
 /// The link that is to take over.
@@ -114,6 +115,9 @@ impl Connection {
             Event::Closed { error, .. } => next.machine.broken(now.mono, error.clone(), dice, facts.offline),
             Event::Timer | Event::Deferred | Event::Awake => {}
         }
+        if !chunk.is_empty() {
+            self.seen(Direction::In, number, now, chunk);
+        }
         self.work_next(now, chunk, dice, facts);
         true
     }
@@ -161,6 +165,7 @@ impl Connection {
                 Act::HangUp(generation) => {
                     next.session.handle(now, Input::Closed, &mut next.outbox);
                     next.outbox.clear();
+                    self.seen(Direction::In, generation, now, &[]);
                     self.deeds.push_back(Deed::HangUp(generation));
                 }
                 Act::Up { .. } => {
@@ -192,9 +197,23 @@ impl Connection {
         }
         if next.outbox.is_due() {
             let bytes = next.outbox.take(Vec::new());
-            self.deeds.push_back(Deed::Write(next.machine.generation(), bytes));
+            self.write(now, next.machine.generation(), bytes);
         }
         self.next = Some(next);
+    }
+
+    fn write(&mut self, now: Now, generation: u32, bytes: Vec<u8>) {
+        self.seen(Direction::Out, generation, now, &bytes);
+        self.deeds.push_back(Deed::Write(generation, bytes));
+    }
+
+    /// A frame whose beginning has come by the next link is seen whole.
+    #[inline(never)]
+    pub(super) fn see_next_held(&mut self, now: Now) {
+        let held = self.next.as_ref().map(|next| (next.machine.generation(), next.session.held().to_vec()));
+        if let Some((generation, held)) = held {
+            self.seen(Direction::In, generation, now, &held);
+        }
     }
 
     /// The next link came to nothing. What was held back for it goes on by the present one, if that lives.
@@ -219,6 +238,7 @@ impl Connection {
     pub(super) fn drop_next(&mut self, now: Now) {
         if let Some(next) = self.next.take() {
             self.machine.outlive(&next.machine);
+            self.seen(Direction::In, next.machine.generation(), now, &[]);
             self.deeds.push_back(Deed::HangUp(next.machine.generation()));
             self.go_on_here(now, next.rest.is_some());
         }
@@ -249,7 +269,7 @@ impl Connection {
         self.outbox.release_acks();
         if self.machine.is_up() && self.outbox.is_due() {
             let bytes = self.outbox.take(Vec::new());
-            self.deeds.push_back(Deed::Write(self.machine.generation(), bytes));
+            self.write(now, self.machine.generation(), bytes);
         }
         let error = Error::new(Kind::ConnectionLost, "the server has shut down");
         if self.machine.is_up() {

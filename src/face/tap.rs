@@ -9,7 +9,7 @@ use wasm_bindgen::prelude::*;
 impl Engine {
     /// Begin or end to keep what goes over the link.
     pub fn tap(&self, on: bool) {
-        self.driver.call(|core, _| core.watch(on));
+        self.driver.call(|core, now| core.watch(now, on));
     }
 
     /// What [`Engine::tap_frames`] is made of is there.
@@ -23,7 +23,7 @@ impl Engine {
     #[wasm_bindgen(js_name = tapFrames)]
     pub fn tap_frames(&self) -> Array {
         let list = Array::new();
-        for frame in self.driver.call(|core, _| core.frames()) {
+        for frame in self.driver.call(|core, now| core.frames(now)) {
             list.push(&(frame.direction == Direction::Out).into());
             list.push(&((frame.at.0 / 1_000_000) as f64).into());
             list.push(&(frame.length as f64).into());

@@ -18,11 +18,13 @@ pub enum Direction {
 pub struct Piece {
     /// Which way.
     pub direction: Direction,
+    /// By which socket; two are up while a link moves. 0 where there is none.
+    pub generation: u32,
     /// When.
     pub at: Wall,
     /// What it is, where the piece is one frame already; `None` for bytes that are cut anywhere.
     pub summary: Option<String>,
-    /// The bytes. An empty piece from the broker says that the link is another one now.
+    /// The bytes. An empty piece from the broker says that this socket is over.
     pub bytes: Vec<u8>,
 }
 

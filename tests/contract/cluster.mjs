@@ -7,6 +7,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { until } from '../../scripts/lib/until.mjs';
+import { newKey, newOperator } from './access/keys.mjs';
 import { bucket } from './bucket.mjs';
 import { handedOver, options, run } from './host.mjs';
 
@@ -14,6 +15,8 @@ const values = options();
 
 /** Servers of the rows, by the number a row knows them by: a page cannot hold them. */
 const servers = [];
+/** Private halves of operators stay here. */
+const operators = [];
 
 const control = {
   async start(given) {
@@ -40,6 +43,12 @@ const control = {
     servers[id] = undefined;
     await server?.stop();
   },
+  key: () => newKey(),
+  async operator() {
+    const operator = await newOperator();
+    return { operator: operators.push(operator) - 1, lines: operator.lines };
+  },
+  user: (operator, given) => operators[operator].user(given),
   /** Which node leads the station's stream, or the group on it; undefined while nobody does. */
   async leader(id, station, group) {
     const { monitors, names } = servers[id];

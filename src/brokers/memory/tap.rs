@@ -20,7 +20,7 @@ impl Calls {
     }
 
     fn push(&mut self, direction: Direction, at: Wall, summary: String, bytes: &[u8]) {
-        self.pieces.push(Piece { direction, at, summary: Some(summary), bytes: bytes.to_vec() });
+        self.pieces.push(Piece { direction, generation: 0, at, summary: Some(summary), bytes: bytes.to_vec() });
     }
 
     pub(super) fn publish(&mut self, at: Wall, store: &Store, route: usize, data: &[u8]) {

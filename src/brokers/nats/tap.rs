@@ -136,7 +136,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn piece(direction: Direction, bytes: &[u8]) -> Piece {
-        Piece { direction, at: Wall(7), summary: None, bytes: bytes.to_vec() }
+        Piece { direction, generation: 1, at: Wall(7), summary: None, bytes: bytes.to_vec() }
     }
 
     fn summaries(direction: Direction, pieces: &[&[u8]]) -> Vec<String> {

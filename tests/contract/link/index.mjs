@@ -5,6 +5,7 @@ import './consumers.mjs';
 import './cluster.mjs';
 import './schemas.mjs';
 import './moving.mjs';
+import './login.mjs';
 import './live.mjs';
 
 export { rows } from '../kit/rows.mjs';
