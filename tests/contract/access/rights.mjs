@@ -69,6 +69,57 @@ for (const [what, denied, call, says] of [
   });
 }
 
+/** Everything of a walk; where it may not go on, it rejects. */
+async function all(iterable) {
+  const list = [];
+  for await (const each of iterable) list.push(each);
+  return list;
+}
+
+for (const [what, denied, call, says, left = 4] of [
+  ['list all streams', '$JS.API.STREAM.LIST', (connection) => all(connection.stations()), '$JS.API.STREAM.LIST'],
+  ['read stored messages', '$JS.API.DIRECT.GET.>', (_, station) => all(station.browse()), '$JS.API.DIRECT.GET.'],
+  ['read dead letters', '$JS.API.STREAM.INFO.NAME$dls', (_, station) => all(station.deadLetters()), '$JS.API.STREAM.INFO.'],
+  ['purge', '$JS.API.STREAM.PURGE.>', (_, station) => station.purge(), '$JS.API.STREAM.PURGE.'],
+  ['purge one of the partitions', '$JS.API.STREAM.PURGE.NAME$2', (_, station) => station.purge(), '$2', 2],
+  ['look at one of the partitions', '$JS.API.STREAM.INFO.NAME$2', (_, station) => station.info(), '$2'],
+  ['look at a group', '$JS.API.CONSUMER.INFO.NAME.g', (_, __, consumer) => consumer.position(1), '$JS.API.CONSUMER.INFO.'],
+  ['remove a group', '$JS.API.CONSUMER.DELETE.>', (_, __, consumer) => consumer.destroy(), '$JS.API.CONSUMER.DELETE.'],
+  ['change a station', '$JS.API.STREAM.UPDATE.>', (_, station) => station.produce('x', { expirationMs: 5000 }), '$JS.API.STREAM.UPDATE.'],
+  ['remove a station', '$JS.API.STREAM.DELETE.>', (_, station) => station.destroy(), '$JS.API.STREAM.DELETE.'],
+]) {
+  row(`no right to ${what}: permission_denied with the subject, and the link and the station live`, async (t) => {
+    const name = t.name();
+    const { url } = await narrow(t, `{ publish: { deny: ["${denied.replace('NAME', name)}"] }, subscribe: { allow: [">"] } }`);
+    const owner = await (await t.connect({ url, ...OWNER })).station(name, { partitionsNumber: 2 });
+    await t.fill(owner, 4);
+    const connection = await t.connect({ url, ...PAGE });
+    const station = await connection.station(name);
+    const consumer = await connection.consumer(name, { consumerName: 'g' });
+    await t.rejects(t.within(8000, call(connection, station, consumer), what), 'permission_denied', { says, retryable: false });
+    t.deepEqual([connection.isConnected(), connection.stats().reconnects], [true, 0], 'the link itself is good');
+    t.equal((await owner.info()).messages, left, 'messages');
+    t.equal((await t.within(8000, station.produce('y'), 'produce()')).sequence, 3, 'sequence');
+  });
+}
+
+// The server's answer to a list has no streams left out: who may not ask for it sees no stations, and is told so. Those
+// whose names he knows are there all the same.
+row('a user of one station alone: stations() is permission_denied, the station itself works', async (t) => {
+  const name = t.name();
+  const { url } = await narrow(t, `{ publish: { allow: ["$JS.API.STREAM.INFO.${name}", "$JS.API.DIRECT.GET.${name}", "$JS.API.DIRECT.GET.${name}.>", "stations.${name}.>"] }, subscribe: { allow: ["_INBOX.>"] } }`);
+  const owner = await t.connect({ url, ...OWNER });
+  await owner.produce(name, 'x');
+  const connection = await t.connect({ url, ...PAGE });
+  await t.rejects(t.within(8000, all(connection.stations()), 'stations()'), 'permission_denied', { says: '$JS.API.STREAM.LIST' });
+  const station = await connection.station(name);
+  t.equal((await station.info()).messages, 1, 'messages');
+  t.deepEqual(t.texts(await all(station.browse())), ['x'], 'browse()');
+  t.equal((await station.produce('y')).sequence, 2, 'sequence');
+  await t.rejects(t.within(8000, connection.station(`${name}-other`), 'station()'), 'permission_denied', { says: `$JS.API.STREAM.INFO.${name}-other` });
+  t.equal(connection.stats().reconnects, 0, 'reconnects');
+});
+
 row('no right to ask for messages: the fetch rejects with permission_denied', async (t) => {
   const { url } = await narrow(t, '{ publish: { deny: ["$JS.API.CONSUMER.MSG.NEXT.>"] }, subscribe: { allow: [">"] } }');
   const name = t.name();
