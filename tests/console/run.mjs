@@ -1,10 +1,11 @@
 // The console in Chromium, on the broker inside the page, on a real nats-server and on the stand-in of Memphis. Needs `make build`.
-// node tests/console/run.mjs [folder of the package]: the checkout's own pkg/, or an unpacked tarball's.
+// node tests/console/run.mjs [--only TEXT] [folder of the package]: the checkout's own pkg/, or an unpacked tarball's.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { open, site } from './page.mjs';
@@ -14,7 +15,8 @@ import * as memphisRows from './memphis.mjs';
 import * as nats from './nats.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const pkg = process.argv[2] ?? join(root, 'pkg');
+const { values: { only }, positionals } = parseArgs({ options: { only: { type: 'string', default: '' } }, allowPositionals: true });
+const pkg = positionals[0] ?? join(root, 'pkg');
 /** One row may take this long on a busy machine before it counts as failed. */
 const ROW_MS = 90_000;
 
@@ -50,8 +52,9 @@ const { browser } = await openPage();
 
 /** The rows of one broker, one after another: those on NATS end and restart the server under their page. */
 async function lane(rows) {
-  for (const [name, run] of Object.entries(rows)) {
-    await row(name.replaceAll('_', ' '), async () => {
+  const named = Object.entries(rows).map(([name, run]) => [name.replaceAll('_', ' '), run]);
+  for (const [name, run] of named.filter(([name]) => name.includes(only))) {
+    await row(name, async () => {
       const opened = await open(browser);
       try {
         await run({ ...opened, browser, server, published, bare, broker, locked, memphis, memphisToken });
@@ -63,7 +66,7 @@ async function lane(rows) {
 }
 
 try {
-  await row('the package was built', async () => assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), 'run make build first'));
+  assert.ok(existsSync(join(pkg, 'wasm', 'stationmaster_bg.wasm')), `the package is not in ${pkg}: run make build first`);
   await Promise.all([lane(memory), lane(nats), lane(memphisRows)]);
   assert.deepEqual([...memphis.crashes, ...memphisToken.crashes], [], 'a real Memphis broker would have died');
 } finally {
