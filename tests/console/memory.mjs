@@ -1,7 +1,7 @@
 // The console on the broker inside the page. Every export is a row; its name is what it checks.
 
 import assert from 'node:assert/strict';
-import { burst, go, listening, onBoard, open, produce, quiet, shows, startMemory, text, toggle } from './page.mjs';
+import { burst, giveUp, go, listening, onBoard, open, produce, quiet, shows, startMemory, text, toggle } from './page.mjs';
 
 export async function loads_under_a_strict_policy_and_fetches_no_wasm_before_a_click({ page, problems, server }) {
   const asked = [];
@@ -369,12 +369,7 @@ export async function stored_messages_are_browsed_from_a_beginning_and_purged({ 
 export async function a_message_given_up_is_a_dead_letter_and_is_resent({ page, problems, server }) {
   await startMemory(page, server);
   await toggle(page, '#ack-arrival', false);
-  await produce(page, 'broken axle', { fields: { headers: 'train: IC 604' } });
-  await onBoard(page, 1);
-  await page.locator('.line').first().click();
-  await page.click('#panel-message [data-verb=deadLetter]');
-  await shows(page, '#panel-message .standing', /given up/);
-  await page.click('#tab-dead');
+  await giveUp(page);
   await page.click('#dead-refresh');
   await shows(page, '#dead-note', /^1 dead letter of arrivals/);
   await shows(page, '#dead-rows .cause', /given up: given up in the console/);

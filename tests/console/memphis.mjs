@@ -1,7 +1,7 @@
 // The console on a Memphis broker: the stand-in with a real nats-server behind it. Every export is a row; its name is what it checks.
 
 import assert from 'node:assert/strict';
-import { go, listening, onBoard, produce, quiet, shows, toggle } from './page.mjs';
+import { giveUp, go, listening, onBoard, produce, quiet, shows, toggle } from './page.mjs';
 
 async function connect(page, server, { url }, password = 'memphis') {
   await go(page, server, `#memphis=${url}`);
@@ -103,12 +103,7 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
   await create(page, 'console-dead', { dlsStation: 'console-copies' });
   await toggle(page, '#ack-arrival', false);
   await listen(page, { consumerGroup: 'desk' });
-  await produce(page, 'broken axle', { fields: { headers: 'train: IC 604' } });
-  await onBoard(page, 1);
-  await page.locator('.line').first().click();
-  await page.click('#panel-message [data-verb=deadLetter]');
-  await shows(page, '#panel-message .standing', /given up/);
-  await page.click('#tab-dead');
+  await giveUp(page);
   assert.equal(await page.inputValue('#copies-form [name=dlsStation]'), 'console-copies');
   // The broker makes the copy in its own time.
   await page.waitForFunction(() => {

@@ -63,6 +63,16 @@ export async function onBoard(page, count) {
   await page.waitForFunction((start) => document.querySelector('#count').textContent.startsWith(start), `${wanted} message`, { timeout: 60_000 });
 }
 
+/** One message comes, is given up, and the dead letters are shown. */
+export async function giveUp(page) {
+  await produce(page, 'broken axle', { fields: { headers: 'train: IC 604' } });
+  await onBoard(page, 1);
+  await page.locator('.line').first().click();
+  await page.click('#panel-message [data-verb=deadLetter]');
+  await shows(page, '#panel-message .standing', /given up/);
+  await page.click('#tab-dead');
+}
+
 export function quiet(problems) {
   assert.deepEqual(problems, [], 'the page logged an error');
 }

@@ -3,7 +3,7 @@
 //! The broker looks for the bytes `msg-id` and at their first hit alone, which has to begin a line: the id comes first. A block
 //! is never left out: a message without one may end the broker when it dies.
 
-use super::super::nats::head::{fits, push};
+use super::super::nats::head::{push, push_data};
 use super::super::nats::wire;
 use crate::base::bytes::lossy;
 use crate::base::error::Error;
@@ -36,10 +36,7 @@ pub fn encode(draft: &Draft<'_>, id: &str, max_payload: u64, into: &mut Vec<u8>)
         push(into, name, value);
     }
     into.extend_from_slice(b"\r\n");
-    let head = into.len().saturating_sub(start);
-    fits(head, head.saturating_add(draft.data.len()), max_payload)?;
-    into.extend_from_slice(draft.data);
-    Ok(u32::try_from(head).unwrap_or(u32::MAX))
+    push_data(into, start, draft.data, max_payload)
 }
 
 /// What an application sees of a block: its own headers. Of several values of one name the first counts.

@@ -157,7 +157,7 @@ fn config(ops: &Ops, name: &str, spec: &StationSpec) -> Done<Body> {
         Retention::Acked => ("ack_based", 0),
     };
     let letters = Body::default().flag("poison", spec.poison_to_dls).flag("schemaverse", spec.schema_failed_to_dls);
-    let mut body = control::of(ops)
+    let body = control::of(ops)
         .text("name", name)
         .text("retention_type", kind)
         .number("retention_value", whole(value))
@@ -169,21 +169,7 @@ fn config(ops: &Ops, name: &str, spec: &StationSpec) -> Done<Body> {
         .flag("tiered_storage_enabled", false)
         .number("partitions_number", i64::from(spec.partitions))
         .text("dls_station", &spec.dls_station);
-    for (key, value) in &spec.extra {
-        if matches!(key.as_str(), "name" | "username" | "partitions_number") {
-            return Err(Error::argument(format!(
-                "extra.{key} cannot be set: the station's name and the other options decide it"
-            )));
-        }
-        body = match value {
-            Value::Text(text) => body.text(key, text),
-            Value::Bool(flag) => body.flag(key, *flag),
-            Value::Whole(number) => body.number(key, *number),
-            Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => body.number(key, *number as i64),
-            _ => return Err(Error::argument(format!("extra.{key} is not a text, a whole number or a boolean"))),
-        };
-    }
-    Ok(body)
+    nats::station::extra(body, spec, &["name", "username", "partitions_number"])
 }
 
 /// Remove a station.

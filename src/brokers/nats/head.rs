@@ -38,9 +38,14 @@ pub fn encode(draft: &Draft<'_>, max_payload: u64, into: &mut Vec<u8>) -> Result
         }
         into.extend_from_slice(b"\r\n");
     }
+    push_data(into, start, draft.data, max_payload)
+}
+
+/// Append the payload behind the block that begins at `start`; the block's length comes back.
+pub fn push_data(into: &mut Vec<u8>, start: usize, data: &[u8], max_payload: u64) -> Result<u32, Error> {
     let head = into.len().saturating_sub(start);
-    fits(head, head.saturating_add(draft.data.len()), max_payload)?;
-    into.extend_from_slice(draft.data);
+    fits(head, head.saturating_add(data.len()), max_payload)?;
+    into.extend_from_slice(data);
     Ok(u32::try_from(head).unwrap_or(u32::MAX))
 }
 

@@ -213,10 +213,16 @@ fn config(name: &str, token: &str, partition: u32, spec: &StationSpec) -> Done<V
         .text("stationmaster.schema", &spec.schema);
     body =
         body.number("duplicate_window", whole(window.nanos())).flag("allow_direct", true).object("metadata", metadata);
+    Ok(extra(body, spec, &["name", "subjects", "metadata"])?.finish())
+}
+
+/// Append the options that go to the broker as they are, except for those that are `ours`.
+#[inline(never)]
+pub fn extra(mut body: Body, spec: &StationSpec, ours: &[&str]) -> Done<Body> {
     for (key, value) in &spec.extra {
-        if matches!(key.as_str(), "name" | "subjects" | "metadata") {
+        if ours.contains(&key.as_str()) {
             return Err(Error::argument(format!(
-                "extra.{key} cannot be set: the station's name and partitions decide it"
+                "extra.{key} cannot be set: the station's name and its other options decide it"
             )));
         }
         body = match value {
@@ -227,7 +233,7 @@ fn config(name: &str, token: &str, partition: u32, spec: &StationSpec) -> Done<V
             _ => return Err(Error::argument(format!("extra.{key} is not a text, a whole number or a boolean"))),
         };
     }
-    Ok(body.finish())
+    Ok(body)
 }
 
 /// A number in a stream's metadata, which are texts.

@@ -1,7 +1,7 @@
 // Schemas on Memphis: the registry is the broker's own, and only its pages make another version count.
 
 import { topic } from '../kit/rows.mjs';
-import { PERSON } from './schema.mjs';
+import { PERSON, enforced, told } from './schema.mjs';
 
 const row = topic('memphis schemas', 7);
 const memphis = { brokers: ['memphis'] };
@@ -12,22 +12,6 @@ const REPORTED = 15_000;
 
 const NAMED = JSON.stringify({ type: 'object', required: ['name'] });
 const PROTO = 'syntax = "proto3"; package shop; message Order { int64 id = 1; } message Other { string x = 1; }';
-
-async function enforced(t, options = {}, definition = PERSON, type = 'json') {
-  const connection = await t.connect();
-  const schema = t.name('schema');
-  await connection.createSchema(schema, type, definition);
-  const station = await connection.station(t.name(), { schemaName: schema, ...options });
-  return { connection, schema, station };
-}
-
-function told(connection) {
-  const entries = [];
-  void (async () => {
-    for await (const entry of connection.status()) if (entry.type === 'schema') entries.push(entry);
-  })();
-  return entries;
-}
 
 const heard = (t, entries, schema) => t.until(() => entries.some((entry) => entry.schema === schema), 8000, `status() tells ${schema}`);
 const rows = (t, station, count) => t.until(async () => {
@@ -87,7 +71,7 @@ row('protobuf: a descriptor set compiles here and not there', memphis, async (t)
 });
 
 row('protobuf: the broker\'s descriptor decides, and its first message', memphis, async (t) => {
-  const { station } = await enforced(t, {}, PROTO, 'protobuf');
+  const { station } = await enforced(t, PROTO, 'protobuf');
   await station.produce({ id: 5 });
   await t.rejects(station.produce({ x: 'a' }), 'schema_violation');
   const [message] = await t.collect(station, 1);
@@ -231,7 +215,7 @@ row('the first message of a producer that does not know the schema yet is report
 
 row('with a dlsStation a copy goes there, also of a message without headers', reports, async (t) => {
   const copies = t.name();
-  const { connection, station } = await enforced(t, { dlsStation: copies });
+  const { connection, station } = await enforced(t, PERSON, 'json', { dlsStation: copies });
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
   const [copy] = await t.collect(await connection.consumer(copies, { consumerName: 'c' }), 1, { ms: REPORTED });
   t.equal(copy.text(), '{"id":"x"}', 'text');
@@ -239,7 +223,7 @@ row('with a dlsStation a copy goes there, also of a message without headers', re
 });
 
 row('sendSchemaFailedMsgToDls: false reports nothing', reports, async (t) => {
-  const { connection, schema, station } = await enforced(t, { sendSchemaFailedMsgToDls: false });
+  const { connection, schema, station } = await enforced(t, PERSON, 'json', { sendSchemaFailedMsgToDls: false });
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation');
   const other = await connection.station(t.name(), { schemaName: schema });
   await t.rejects(other.produce({ id: 'y' }), 'schema_violation');

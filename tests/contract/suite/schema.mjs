@@ -14,16 +14,16 @@ const SDL = 'type Query { person(id: Int!): Person } type Person { id: Int! name
 const PROTO = 'syntax = "proto3"; package shop; message Order { int64 id = 1; bytes raw = 2; repeated string tags = 3; } message Other { string x = 1; }';
 
 /** A schema of a name nobody else has, and a station that enforces it. */
-async function enforced(t, definition = PERSON, type = 'json') {
+export async function enforced(t, definition = PERSON, type = 'json', options = {}) {
   const connection = await t.connect();
   const schema = t.name('schema');
   await connection.createSchema(schema, type, definition);
-  const station = await connection.station(t.name(), { schemaName: schema });
+  const station = await connection.station(t.name(), { schemaName: schema, ...options });
   return { connection, schema, station };
 }
 
 /** The entries of status() that are about schemas, from now on. */
-function told(connection) {
+export function told(connection) {
   const entries = [];
   void (async () => {
     for await (const entry of connection.status()) if (entry.type === 'schema') entries.push(entry);
