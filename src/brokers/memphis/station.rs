@@ -8,7 +8,6 @@ use super::ops::places;
 use super::{Ops, names, producer, schemas};
 use crate::base::error::{Error, Kind};
 use crate::base::time::Millis;
-use crate::base::value::Value;
 use crate::brokers::nats;
 use crate::brokers::nats::api::Body;
 use crate::brokers::terms::{Done, Retention, Start, StationFacts, StationReport, StationSpec, Walk};
