@@ -118,7 +118,7 @@ export class Calls {
    */
   given(options, offset) {
     const { msgId, partitionKey, headers, waitForAck, partitionNumber, ackWaitMs, limitConcurrentTasks, expirationMs, delayMs, filterValue } = options;
-    // null counts as not given, as it does in Rust, where options were checked.
+    // null counts as not given, and a bigint for its number, as they do in Rust, where options were checked.
     let end = offset;
     if (msgId != null) end = this.scratch.tagged(1, msgId, end);
     if (partitionKey != null) end = this.scratch.tagged(2, partitionKey, end);
@@ -133,9 +133,9 @@ export class Calls {
     }
     if (filterValue != null) end = this.scratch.tagged(7, filterValue, end);
     this.flags = waitForAck === false ? 1 : 0;
-    if (partitionNumber != null) this.flags |= ((this.partition = partitionNumber), 2);
-    if (ackWaitMs != null) this.flags |= ((this.wait = ackWaitMs), 4);
-    if (limitConcurrentTasks != null) this.flags |= ((this.limit = limitConcurrentTasks), 8);
+    if (partitionNumber != null) this.flags |= ((this.partition = Number(partitionNumber)), 2);
+    if (ackWaitMs != null) this.flags |= ((this.wait = Number(ackWaitMs)), 4);
+    if (limitConcurrentTasks != null) this.flags |= ((this.limit = Number(limitConcurrentTasks)), 8);
     return end;
   }
 

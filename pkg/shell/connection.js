@@ -228,6 +228,15 @@ export class Connection {
     return new this._instance.scripts.station.Station(this, name, Object.freeze(partitions), existed, Object.freeze(differs));
   }
 
+  /** Names as a key. @param {unknown[]} names */
+  _key(...names) {
+    try {
+      return JSON.stringify(names);
+    } catch (error) {
+      throw because(plain(this.broker, 'invalid_argument', 'the name is not a string'), error);
+    }
+  }
+
   /** @param {unknown} name @returns {string} */
   _name(name) {
     if (typeof name !== 'string') throw plain(this.broker, 'invalid_argument', 'the station name is not a string');
@@ -244,7 +253,7 @@ export class Connection {
     try {
       this._check();
       options = own(options, this.broker);
-      const key = JSON.stringify([stations, options?.producerName ?? null]);
+      const key = this._key(stations, options?.producerName);
       let producer = this.#producers.get(key);
       if (!producer) {
         const reading = this._checked(options, true, 'checkProducer', true);

@@ -270,7 +270,8 @@ export class Consumer {
    */
   async position(partitionNumber) {
     this.#check();
-    return this._connection._cold((engine) => engine.position(this._id, partitionNumber ?? NaN));
+    if (partitionNumber != null && typeof partitionNumber !== 'number') throw plain(this._connection.broker, 'invalid_argument', 'partitionNumber is not a number');
+    return this._connection._cold((engine) => engine.position(this._id, partitionNumber));
   }
 
   /**

@@ -68,7 +68,7 @@ export class Consuming {
    * @param {number} among
    */
   #keep(station, options, among) {
-    const key = JSON.stringify([station, options?.consumerName ?? null, options?.consumerGroup ?? null]);
+    const key = this.#connection._key(station, options?.consumerName, options?.consumerGroup);
     let consumer = this.#kept.get(key);
     if (!consumer) {
       consumer = this.#open(station, options, among);

@@ -66,9 +66,6 @@ export function because(error, cause) {
   return error;
 }
 
-/** Options that hold others. */
-const NESTED = ['url', 'headers', 'start', 'filter', 'extra', 'amqp'];
-
 /**
  * A copy of the application's options: what reads them further runs nothing of the application's, which may throw, or call us.
  * @template T
@@ -82,19 +79,23 @@ export function own(options, broker) {
     if (Array.isArray(options)) return options;
     /** @type {any} */
     const copy = { ...options };
-    for (const name of NESTED) if (typeof copy[name] === 'object') copy[name] = within(copy[name], 4);
+    for (const name in copy) {
+      // A signal is passed on as it is; one that cannot be read shows that here.
+      if (name === 'signal') void copy[name]?.aborted;
+      else copy[name] = within(copy[name], 4);
+    }
     return copy;
   } catch (error) {
     throw because(plain(broker, 'invalid_argument', 'the options cannot be read', 'A getter or a proxy among them has thrown; the cause has what.'), error);
   }
 }
 
-/** @param {any} value @param {number} depth @returns {any} */
+/** No option is nested deeper; a Map, or what is like one, becomes a list, which is no set of names. @param {any} value @param {number} depth @returns {any} */
 function within(value, depth) {
-  if (typeof value !== 'object' || value === null || depth === 0) return value;
-  if (Array.isArray(value)) return Array.from(value, (each) => within(each, depth - 1));
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (depth === 0) return undefined;
+  if (Symbol.iterator in value) return Array.from(value, (each) => within(each, depth - 1));
   if (value instanceof Date) return new Date(value.getTime());
-  if (ArrayBuffer.isView(value)) return value;
   /** @type {any} */
   const copy = {};
   for (const name of Object.keys(value)) Object.defineProperty(copy, name, { value: within(value[name], depth - 1), enumerable: true, writable: true, configurable: true });

@@ -48,11 +48,11 @@ export class Live {
     try {
       connection._check();
       const number = channel === this.#last ? this.#lastNumber : this.#number(channel);
-      if (options === undefined && this.#lay(number, message)) return this.#numbers.getUint32(8, true) === 0 ? DONE : this.#room ?? this.#wait();
+      if (options == null && this.#lay(number, message)) return this.#numbers.getUint32(8, true) === 0 ? DONE : this.#room ?? this.#wait();
       const length = connection._calls.scratch.payload(message);
       let texts = 0;
       let signal;
-      if (options !== undefined) {
+      if (options != null) {
         options = own(options, connection.broker);
         this.#check(options, PUBLISH, false);
         signal = connection._signal(options.signal);
@@ -134,7 +134,7 @@ export class Live {
       let limit;
       let texts = 0;
       let signal;
-      if (options !== undefined) {
+      if (options != null) {
         options = own(options, connection.broker);
         limit = this.#check(options, REQUEST, true) ?? options.timeoutMs;
         signal = connection._signal(options.signal);

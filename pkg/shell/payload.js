@@ -1,6 +1,6 @@
 // Payloads and texts into the scratch that Rust reads: bytes as they are, a string as UTF-8, anything else as JSON.
 
-import { plain } from './errors.js';
+import { because, plain } from './errors.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import { BrokerKind } from '../index.js' */
@@ -147,8 +147,15 @@ function wrongFor(broker) {
 export function checkObject(message, broker) {
   const wrong = wrongFor(broker);
   if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
-  const kind = Object.prototype.toString.call(message).slice(8, -1);
-  if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind) || typeof (/** @type {any} */ (message).then) === 'function') throw wrong(`a ${kind}`);
+  let kind = '';
+  let thenable;
+  try {
+    kind = Object.prototype.toString.call(message).slice(8, -1);
+    thenable = typeof (/** @type {any} */ (message).then) === 'function';
+  } catch (error) {
+    throw because(wrong('an object that cannot be read'), error);
+  }
+  if (thenable || ['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind)) throw wrong(`a ${kind}`);
   return message;
 }
 
@@ -164,7 +171,7 @@ function json(broker, message) {
   try {
     text = JSON.stringify(message);
   } catch (error) {
-    throw wrong(`an object that JSON cannot hold (${/** @type {Error} */ (error).message})`);
+    throw because(wrong(`an object that JSON cannot hold (${/** @type {any} */ (error)?.message})`), error);
   }
   if (text === undefined) throw wrong('an object whose JSON is undefined');
   return text;

@@ -537,19 +537,19 @@ impl Engine {
         })
     }
 
-    /// The last sequence a consumer's group is done with, as a bigint. Partition 0: the only one.
-    pub fn position(&self, id: u32, partition: f64) -> Promise {
+    /// The last sequence a consumer's group is done with, as a bigint. Without a partition's number: of the only one.
+    pub fn position(&self, id: u32, partition: Option<f64>) -> Promise {
         let driver = self.driver.clone();
         let spec = driver.call(|core, _| core.consumers.spec(ConsumerId(id)).cloned());
         promise(async move {
             let spec = spec.ok_or_else(|| Error::new(Kind::Closed, "the consumer has been closed"))?;
             let facts = find(&driver, &spec.station).await?;
-            let partition = match (partition.is_nan(), facts.places.as_slice()) {
-                (false, _) => {
-                    reader::whole("partitionNumber", &Value::Number(partition), 1, u64::from(u32::MAX))? as u32
+            let partition = match (partition, facts.places.as_slice()) {
+                (Some(number), _) => {
+                    reader::whole("partitionNumber", &Value::Number(number), 1, u64::from(u32::MAX))? as u32
                 }
-                (true, [only]) => only.partition,
-                (true, _) => {
+                (None, [only]) => only.partition,
+                (None, _) => {
                     return Err(Error::argument("the station has several partitions").hint("Give the number of one."));
                 }
             };

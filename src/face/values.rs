@@ -12,7 +12,7 @@ pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
     if value.is_undefined() || value.is_null() {
         return Ok(Value::Nothing);
     }
-    let Some(object) = value.dyn_ref::<Object>().filter(|_| !Array::is_array(value)) else {
+    let Some(object) = value.dyn_ref::<Object>().filter(|_| !Array::is_array(value) && !value.is_function()) else {
         return Err(Error::argument("the options are not an object"));
     };
     let mut map = Vec::new();

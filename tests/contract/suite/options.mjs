@@ -198,7 +198,7 @@ row('options that throw when they are read reject the call with what was thrown,
     browse: async (options) => { for await (const _ of station.browse(options)) break; },
   };
   for (const [name, call] of Object.entries(calls)) {
-    for (const options of [getter('signal'), getter('xyzzy'), getter('partitionNumber'), { headers: getter('a') }, { start: getter('sequence') }, trapped(), revoked()]) {
+    for (const options of [getter('signal'), getter('xyzzy'), getter('partitionNumber'), { headers: getter('a') }, { start: getter('sequence') }, { xyzzy: getter('a') }, { ackWaitMs: trapped() }, { signal: trapped() }, trapped(), revoked()]) {
       const { error, reason } = await t.outcome((async () => call(options))());
       t.equal(error, true, `${name} rejects`);
       t.checkError(reason, 'invalid_argument');
@@ -216,4 +216,35 @@ row('options that throw when they are read reject the call with what was thrown,
   await connection.publish(channel, 'after');
   await t.until(() => texts.length === 1, 5000, 'a live message');
   t.checkError(await waiting, 'timeout');
+});
+
+row('arguments of types that are not foreseen are refused, and harm nothing else', { needs: ['live', 'requests'] }, async (t) => {
+  const { connection, station } = await t.setup();
+  const producer = await station.producer();
+  const consumer = await station.consumer({ consumerName: 'c' });
+  const strange = [5n, Symbol('s'), {}, Object.create(null), () => {}];
+  for (const value of strange) {
+    await t.rejects(() => consumer.position(value), 'invalid_argument', { says: 'partitionNumber' });
+    await t.rejects(() => connection.produce(value, 'x'), 'invalid_argument');
+    await t.rejects(() => connection.produce([value], 'x'), 'invalid_argument');
+    await t.rejects(() => connection.fetch(value), 'invalid_argument');
+    await t.rejects(() => connection.consume(station.name, { consumerName: value }), 'invalid_argument');
+    await t.rejects(() => connection.produce(station.name, 'x', { producerName: value }), 'invalid_argument');
+  }
+  const thrown = new Error('not readable');
+  const unreadable = { get then() { throw thrown; } };
+  for (const send of [() => producer.produce(unreadable), () => connection.publish(t.name('ch'), unreadable)]) {
+    const { reason } = await t.outcome(send());
+    t.checkError(reason, 'invalid_argument');
+    t.ok(reason.cause === thrown, 'the cause');
+  }
+  // Headers are an object with strings: what only looks like one would be stored without them.
+  for (const headers of [new Map([['a', 'b']]), new Headers({ a: 'b' }), new URLSearchParams('a=b')]) await t.rejects(() => producer.produce('x', { headers }), 'invalid_argument', { says: 'headers' });
+  await t.rejects(() => producer.produce('x', () => {}), 'invalid_argument');
+  // Options that are null are none, and a bigint is its number.
+  await connection.publish(t.name('ch'), 'x', null);
+  t.checkError((await t.outcome(connection.request(t.name('ch'), 'x', null))).reason, 'timeout');
+  for (const options of [{ ackWaitMs: 5000n }, { partitionNumber: 1n }, { limitConcurrentTasks: 5n }]) t.equal((await producer.produce('x', options)).partition, 1, 'partition');
+  t.equal((await producer.produceBatch(['x'], { ackWaitMs: 5000n })).length, 1, 'a batch');
+  t.equal(connection.isConnected(), true, 'connected');
 });
