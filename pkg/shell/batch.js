@@ -1,6 +1,6 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
-import { BatchError, BrokerError, isUnusual, own, plain, reader } from './first.js';
+import { BatchError, BrokerError, isUnusual, plain, reader } from './first.js';
 
 /** @import { Producer } from './producer.js' */
 /** @import { Call } from './calls.js' */
@@ -27,17 +27,17 @@ const shared = {
 /**
  * @param {Producer} producer
  * @param {Payload[]} messages
- * @param {BatchOptions} [options]
+ * @param {BatchOptions} [options] a copy of our own
  * @returns {Promise<Receipt[]>}
  */
 export async function produceBatch(producer, messages, options) {
   const connection = producer._connection;
   if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
   connection._check();
-  options = own(options, connection.broker);
   const { onProgress, compression, signal, ...rest } = options ?? {};
   if (compression != null || 'msgId' in rest || (options !== undefined && typeof options !== 'object') || isUnusual(rest, connection._instance.usual[0])) {
-    await connection._part(reader(rest), connection._signal(signal));
+    const loading = connection._part(reader(rest), connection._signal(signal));
+    if (loading) return producer._batchBehind(loading, messages, (kept) => produceBatch(producer, kept, options), signal);
     if (connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw connection._failure();
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') throw plain(connection.broker, 'invalid_argument', 'onProgress is not a function');

@@ -74,7 +74,7 @@ export class Calls {
       const reading = options == null ? undefined : this.#connection._checked(options, true, 'checkProduce', mixed);
       if (reading || this.#connection._early.isBehind(producer)) {
         const kept = copied(this.#connection.broker, message);
-        return this.#connection._early.wait(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), producer);
+        return this.#connection._behind(reading, () => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), producer, options?.signal);
       }
       const scratch = this.scratch;
       const schema = producer._schema;

@@ -255,12 +255,12 @@ export class Connection {
       options = own(options, this.broker);
       const key = this._key(stations, options?.producerName);
       let producer = this.#producers.get(key);
+      const reading = producer ? undefined : this._checked(options, true, 'checkProducer', true);
+      if (reading || this._early.isBehind(key)) {
+        const kept = copied(this.broker, message);
+        return this._behind(reading, () => this.produce(stations, kept, options), key, options?.signal);
+      }
       if (!producer) {
-        const reading = this._checked(options, true, 'checkProducer', true);
-        if (reading || this._early.isBehind(key)) {
-          const kept = copied(this.broker, message);
-          return this._early.wait(reading, () => this.produce(stations, kept, options), key);
-        }
         producer = this.#openProducer(stations, options, true);
         this.#producers.set(key, producer);
       }
@@ -410,12 +410,12 @@ export class Connection {
 
   /** @param {string} channel @param {Api.Payload} message @param {Api.PublishOptions} [options] @returns {Promise<void>} */
   publish(channel, message, options) {
-    return this.#live ? this.#live.publish(channel, message, options) : this.#first(message, (live, kept) => live.publish(channel, kept, options));
+    return this.#live ? this.#live.publish(channel, message, options) : this.#first(message, options, (live, kept, given) => live.publish(channel, kept, given));
   }
 
   /** @param {string} channel @param {Api.Payload} message @param {Api.RequestOptions} [options] @returns {Promise<any>} */
   request(channel, message, options) {
-    return this.#live ? this.#live.request(channel, message, options) : this.#first(message, (live, kept) => live.request(channel, kept, options));
+    return this.#live ? this.#live.request(channel, message, options) : this.#first(message, options, (live, kept, given) => live.request(channel, kept, given));
   }
 
   /** @param {string} channel @param {Api.SubscribeOptions} [options] @param {(message: any) => void | Promise<void>} [handler] */
@@ -429,16 +429,31 @@ export class Connection {
   }
 
   /**
-   * The first calls wait for the rest of the code; their bytes are taken now.
+   * The first calls wait for the rest of the code; their bytes and options are taken now.
    * @template T
    * @param {Api.Payload} message
-   * @param {(live: Live, kept: any) => Promise<T>} work
+   * @param {{ signal?: AbortSignal | undefined } | undefined} options
+   * @param {(live: Live, kept: any, given: any) => Promise<T>} work
    * @returns {Promise<T>}
    */
-  async #first(message, work) {
+  async #first(message, options, work) {
     this._check();
+    const given = own(options, this.broker);
     const kept = snapshot(this.broker, message);
-    return this._early.wait(this.#useLive(), (live) => work(live, kept));
+    return this._behind(this.#useLive(), (live) => work(live, kept, given), undefined, given?.signal);
+  }
+
+  /**
+   * A call that waits for its code, or for those before it; its signal and the end of the connection do not.
+   * @template T, V
+   * @param {Promise<V> | undefined} loading
+   * @param {(loaded: V) => T} work
+   * @param {unknown} order
+   * @param {AbortSignal | undefined} signal
+   */
+  _behind(loading, work, order, signal) {
+    const given = this._signal(signal);
+    return this._early.wait(loading, work, order, (begun) => this.#awaited(begun, given));
   }
 
   /** @returns {Promise<Live>} */
@@ -494,13 +509,15 @@ export class Connection {
         this.#closing = true;
         const begin = () => {
           if (this.#over) return;
-          this._do((engine) => engine.close());
+          this._do((engine) => engine.close(false));
           this.#consuming?.stopAll();
           this.#live?.close();
         };
         const early = this._early.begun(this.#live ? undefined : this.#liveLoading);
-        if (early) early.then(begin);
-        else begin();
+        if (early) {
+          this._do((engine) => engine.close(true));
+          early.then(begin);
+        } else begin();
       }
     }
     return this.#closePromise;
@@ -512,18 +529,16 @@ export class Connection {
 
   // ---- for producers ------------------------------------------------------------------------------------------------
 
-  /** @param {number} id @returns {Promise<void>} */
-  async _flushProducer(id) {
-    const early = this._early.begun();
-    if (early) await early;
-    if (!this.#over) await this._operation(this._do((engine) => engine.flushProducer(id)));
+  /** @param {Producer} producer @returns {Promise<void>} */
+  async _flushProducer(producer) {
+    await this._early.of(producer);
+    if (!this.#over) await this._operation(this._do((engine) => engine.flushProducer(producer._id)));
   }
 
   /** @param {Producer} producer @returns {Promise<void>} */
   async _destroyProducer(producer) {
     this.#dropProducer(producer._id);
-    const early = this._early.begun();
-    if (early) await early;
+    await this._early.of(producer);
     if (!this.#over) await this._operation(this._do((engine) => engine.destroyProducer(producer._id)));
   }
 

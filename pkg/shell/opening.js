@@ -1,5 +1,7 @@
 // A producer that does not know yet what its messages have to fit: they go to Rust as usual, which keeps them until it knows.
 
+import { cloned } from './payload.js';
+
 /** @import { BrokerError } from './errors.js' */
 /** @import { Producer } from './producer.js' */
 /** @import { Receipt } from '../index.js' */
@@ -41,7 +43,7 @@ export class Opening {
    * @param {unknown} message
    */
   sent(call, message) {
-    const copy = isObject(message) ? cloned(message) : undefined;
+    const copy = cloned(message);
     if (copy !== undefined) this.kept.set(call, copy);
   }
 
@@ -53,24 +55,9 @@ export class Opening {
    * @returns {Promise<Receipt>}
    */
   async caught(error, message, again) {
-    const copy = error.code === 'invalid_argument' && isObject(message) ? cloned(message) : undefined;
+    const copy = error.code === 'invalid_argument' ? cloned(message) : undefined;
     if (copy === undefined) throw error;
     await this.#open;
     return again(copy);
-  }
-}
-
-/** @param {unknown} message */
-function isObject(message) {
-  return typeof message === 'object' && message !== null && !ArrayBuffer.isView(message) && !(message instanceof ArrayBuffer);
-}
-
-/** @param {unknown} message */
-function cloned(message) {
-  try {
-    return structuredClone(message);
-  } catch {
-    // What cannot be copied is sent as JSON has it.
-    return undefined;
   }
 }

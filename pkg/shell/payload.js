@@ -191,16 +191,39 @@ export function snapshot(broker, message) {
 }
 
 /**
- * The same, but for objects, which a schema may want in another form than JSON: they stay objects, where they can be copied.
+ * The same, but for objects, which a schema may want in another form than JSON: they stay objects, where they can be copied. What cannot
+ * be a payload stays what it is, and is refused when its turn comes.
  * @param {BrokerKind} broker
  * @param {unknown} message
  * @returns {any}
  */
 export function copied(broker, message) {
-  if (typeof message !== 'object' || message === null) return message;
   try {
-    return structuredClone(message);
+    return cloned(message) ?? snapshot(broker, message);
   } catch {
-    return snapshot(broker, message);
+    return message;
   }
+}
+
+/**
+ * A copy of an object that is not bytes, with the same JSON; undefined where there is none.
+ * @param {unknown} message
+ * @returns {any}
+ */
+export function cloned(message) {
+  if (typeof message !== 'object' || message === null || ArrayBuffer.isView(message) || message instanceof ArrayBuffer) return undefined;
+  let copy;
+  try {
+    copy = structuredClone(message);
+  } catch {
+    return undefined;
+  }
+  try {
+    const text = JSON.stringify(message);
+    // A copy has no class, and so none of its toJSON().
+    if (JSON.stringify(copy) !== text) Object.defineProperty(copy, 'toJSON', { value: () => text && JSON.parse(text) });
+  } catch {
+    // Only a schema may take it.
+  }
+  return copy;
 }

@@ -1,6 +1,6 @@
 // A producer's promises. The order, the window and every repetition are decided in Rust.
 
-import { plain } from './errors.js';
+import { own, plain } from './errors.js';
 import { copied } from './payload.js';
 
 /** @import { Connection } from './connection.js' */
@@ -46,12 +46,23 @@ export class Producer {
   async produceBatch(messages, options) {
     const connection = this._connection;
     connection._check();
+    const given = own(options, connection.broker);
+    const send = (/** @type {Payload[]} */ taken) => connection._instance.scripts.batch.produceBatch(this, taken, given);
     const loading = connection._part('batch');
-    const send = (/** @type {Payload[]} */ taken) => connection._instance.scripts.batch.produceBatch(this, taken, options);
-    if (!loading && !connection._early.isBehind(this)) return send(messages);
-    // They stay as they are now.
-    const kept = Array.isArray(messages) ? messages.map((message) => copied(connection.broker, message)) : messages;
-    return connection._early.wait(loading, () => send(kept), this);
+    return loading || connection._early.isBehind(this) ? this._batchBehind(loading, messages, send, given?.signal) : send(messages);
+  }
+
+  /**
+   * A batch that has to wait; its messages stay as they are now.
+   * @param {Promise<void> | undefined} loading
+   * @param {Payload[]} messages
+   * @param {(kept: Payload[]) => Promise<Receipt[]>} send
+   * @param {AbortSignal | undefined} signal
+   */
+  _batchBehind(loading, messages, send, signal) {
+    const { broker } = this._connection;
+    const kept = Array.isArray(messages) ? messages.map((message) => copied(broker, message)) : messages;
+    return this._connection._behind(loading, () => send(kept), this, signal);
   }
 
   /**
@@ -64,7 +75,7 @@ export class Producer {
   }
 
   async flush() {
-    await this._connection._flushProducer(this._id);
+    await this._connection._flushProducer(this);
     await Promise.allSettled(this._late);
   }
 

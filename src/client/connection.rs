@@ -93,6 +93,8 @@ struct Closing {
     groups: bool,
     /// What the broker had sent before it heard of the end may still arrive, and is given back then.
     echo: bool,
+    /// Calls from before have not begun, and are let through until they have.
+    early: bool,
 }
 
 /// What became of a settle.
@@ -210,7 +212,7 @@ impl Connection {
     pub fn check_open(&self) -> Result<(), Error> {
         match &self.over {
             Some(error) => Err(error.clone()),
-            None if self.watchers.closing.is_some() => Err(closed()),
+            None if self.watchers.closing.is_some_and(|closing| !closing.early) => Err(closed()),
             None => Ok(()),
         }
     }
@@ -658,16 +660,24 @@ impl Connection {
         Ok(op)
     }
 
+    /// Closing waits for calls that have not begun, but not beyond its limit: [`Connection::begin_close`] follows.
+    pub fn close_soon(&mut self, now: Now) {
+        let until = now.mono + limits::CLOSE_WAIT;
+        self.watchers.closing.get_or_insert(Closing { until, groups: true, echo: false, early: true });
+        self.check_closing(now);
+    }
+
     /// Stop consumers and let producers finish. The socket closes when they have and [`Connection::groups_left`] was
     /// called, or the limit is over.
     pub fn begin_close(&mut self, now: Now) {
-        if self.over.is_some() || self.watchers.closing.is_some() {
+        if self.check_open().is_err() {
             return;
         }
         self.stay(now);
         let consumes = !self.consumers.is_empty();
         let echo = consumes && !self.consumers.ids().is_empty() && !self.inside && self.is_up();
-        self.watchers.closing = Some(Closing { until: now.mono + limits::CLOSE_WAIT, groups: true, echo });
+        let until = self.watchers.closing.map_or(now.mono + limits::CLOSE_WAIT, |closing| closing.until);
+        self.watchers.closing = Some(Closing { until, groups: true, echo, early: false });
         let (producers, consumers, _, mut ctx) = self.parts(now);
         if consumes {
             consumers.stop_all(&mut ctx);

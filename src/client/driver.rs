@@ -386,8 +386,12 @@ impl Driver {
         id
     }
 
-    /// Close: stop consumers, let what is pending finish, remove the groups without names, close the socket.
-    pub fn close(self: &Rc<Self>) {
+    /// Close: stop consumers, let what is pending finish, remove the groups without names, close the socket. `early`: calls from before
+    /// have not begun; another call of this says when they have.
+    pub fn close(self: &Rc<Self>, early: bool) {
+        if early {
+            return self.call(Connection::close_soon);
+        }
         let consumes = self.call(|core, now| {
             core.begin_close(now);
             !core.consumers.is_empty()

@@ -603,9 +603,9 @@ impl Engine {
         lacks.iter().flat_map(|lack| [lack.feature, lack.why]).map(JsValue::from_str).collect()
     }
 
-    /// Close; the turn tells when it is over.
-    pub fn close(&self) {
-        self.driver.close();
+    /// Close; the turn tells when it is over. `early`: calls from before have not begun, and it is called again when they have.
+    pub fn close(&self, early: bool) {
+        self.driver.close(early);
     }
 
     /// It is over: nothing calls back any more.

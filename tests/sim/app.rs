@@ -365,7 +365,7 @@ impl App {
     }
 
     pub fn close(&self) {
-        self.driver.close();
+        self.driver.close(false);
         self.log.borrow_mut().turn(self.driver.take_turn(), &[]);
     }
 

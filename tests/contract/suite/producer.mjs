@@ -49,6 +49,17 @@ row('calls that have to wait for their code keep their place among the others', 
   t.deepEqual(texts.filter((text) => text >= 'm7'), ['m7', 'm8'], 'of the connection\'s own');
 });
 
+row('a batch with any options keeps its place among the calls', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  const unusual = { ackWaitMs: 5000n };
+  await Promise.all([
+    producer.produce('m0'), producer.produceBatch(['m1', 'm2'], unusual), producer.produce('m3', unusual), producer.produceBatch(['m4'], { headers: { a: 'b' } }),
+    producer.produceBatch(['m5'], unusual), producer.produce('m6'),
+  ]);
+  t.deepEqual(t.texts(await t.collect(station, 7)), ['m0', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6'], 'messages');
+});
+
 row('a thousand messages that nobody waited for are stored in the order of the calls', async (t) => {
   const { station } = await t.setup();
   const producer = await station.producer();

@@ -37,6 +37,7 @@ export function runtimeCases(ctx) {
     },
     simple('require() in node 22', 'require.cjs', node(programs.node22)),
     simple('a trap leaves nothing hanging', 'trap.mjs', node(programs.node)),
+    simple('calls before their code is there are as later ones', 'early.mjs', node(programs.node)),
     simple('importing does nothing: node entry', 'imports.mjs', node(programs.node), () => ({ specifier: 'stationmaster' })),
     simple('importing does nothing: browser entry', 'imports.mjs', node(programs.node), () => ({ specifier: './node_modules/stationmaster/index.js' })),
     simple('importing does nothing: bun', 'imports.mjs', (dir, file, config) => run(programs.bun, [file, config], dir), () => ({ specifier: 'stationmaster' })),
