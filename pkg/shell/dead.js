@@ -2,7 +2,7 @@
 // in Rust.
 
 import { Stored } from './stored.js';
-import { own, plain } from './first.js';
+import { plain } from './first.js';
 
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */
@@ -103,5 +103,7 @@ export async function resend(connection, message, group, station, token, instead
   const place = message.partition === 0 ? new TextDecoder().decode(token) : `${message.partition}:${message.sequenceBig}`;
   const msgId = `re:${message.station}:${place}:${group}`;
   const headers = instead === undefined ? message.headers : {};
-  await connection.produce(station, instead ?? message.data, { headers, msgId, ...own(options, connection.broker) });
+  // What is no set of options is refused where all are.
+  const given = typeof (options ?? {}) === 'object' ? { headers, msgId, ...options } : options;
+  await connection.produce(station, instead === undefined ? message.data : instead, given);
 }

@@ -1,10 +1,11 @@
 // Messages: views of the bytes as they arrived. Nothing is decoded before somebody asks.
 
 import { expiry, headers as headersOf } from './head.js';
-import { plain } from './first.js';
+import { copied, own, plain } from './first.js';
 
 /** @import { Consumer } from './consumer.js' */
 /** @import { MessageRecord, Payload, ProduceOptions } from '../index.js' */
+/** @import * as Api from '../index.js' */
 
 const decoder = new TextDecoder();
 const NO_HEADERS = Object.freeze({});
@@ -121,7 +122,14 @@ export class Message {
 
   /** @param {{ confirm?: boolean }} [options] */
   ack(options) {
-    return this.#settle(0, NaN, '', options?.confirm === true);
+    if (options === undefined) return this.#settle(0, NaN, '', false);
+    let confirm;
+    try {
+      confirm = confirmed(options, this.#consumer._connection.broker);
+    } catch (error) {
+      return this.#refused(error);
+    }
+    return this.#settle(0, NaN, '', confirm);
   }
 
   nack() {
@@ -153,7 +161,14 @@ export class Message {
   resend(station, instead, options) {
     const connection = this.#consumer._connection;
     if (this.#settled) return this.#twice();
-    const sent = import('./dead.js').then(({ resend }) => resend(connection, /** @type {any} */ (this), this.#consumer.group, station, this.#span(4), instead, options));
+    let given;
+    try {
+      given = own(options, connection.broker);
+    } catch (error) {
+      return this.#refused(error);
+    }
+    const kept = instead === undefined ? undefined : copied(connection.broker, instead);
+    const sent = import('./dead.js').then(({ resend }) => resend(connection, /** @type {any} */ (this), this.#consumer.group, station, this.#span(4), kept, given));
     return this.#unless(sent.then(() => {
       this.#settled = false;
       return this.#settle(0, NaN, '', false);
@@ -194,8 +209,7 @@ export class Message {
     try {
       op = consumer._consuming.settle(consumer._id, this.partition, this.#span(4), reason, what, span, this.#word(6), this.#word(7), this.deliveries, confirm);
     } catch (error) {
-      connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error });
-      return quiet(Promise.reject(error));
+      return this.#refused(error);
     }
     if (op === -2) {
       // It dies, which takes the message itself.
@@ -205,9 +219,35 @@ export class Message {
     if (what !== 4 && !consumer._autoAck) this.#settled = true;
     if (op === 0) return DONE;
     const promise = connection._operation(op);
-    promise.catch((error) => connection._log('warn', 'settle_failed', { station: this.station, partition: this.partition, sequence: this.sequence, error }));
+    promise.catch((error) => this.#tell(error));
     return promise;
   }
+
+  /** Nothing has been said of the message. @param {unknown} error */
+  #refused(error) {
+    this.#tell(error);
+    return quiet(Promise.reject(error));
+  }
+
+  /** @param {unknown} error */
+  #tell(error) {
+    const { station, partition, sequence } = this;
+    this.#consumer._connection._log('warn', 'settle_failed', { station, partition, sequence, error });
+  }
+}
+
+/**
+ * The one option of ack().
+ * @param {any} options
+ * @param {Api.BrokerKind} broker
+ * @returns {boolean}
+ */
+function confirmed(options, broker) {
+  if (typeof (options ?? {}) !== 'object') throw plain(broker, 'invalid_argument', 'the options are not an object');
+  const { confirm, ...unknown } = own(options, broker) ?? {};
+  for (const name in unknown) throw plain(broker, 'invalid_argument', `there is no ack option ${JSON.stringify(name)}`, 'The only one is confirm.');
+  if (confirm !== undefined && typeof confirm !== 'boolean') throw plain(broker, 'invalid_argument', 'confirm is not true or false');
+  return confirm === true;
 }
 
 /**

@@ -235,3 +235,38 @@ row('autoAck: ten thousand messages arrive once and in order', { needs: ['groups
     if (next === 10_000) break;
   }
 });
+
+row('options of ack() that are none or cannot be read are refused with what was thrown, and the message can still be settled', { needs }, async (t) => {
+  const entries = [];
+  const { station } = await t.setup({}, { logger: (entry) => { entries.push(entry); } });
+  await station.produce('m');
+  const consumer = await station.consumer({ consumerName: 'c' });
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  const thrown = new Error('not readable');
+  const fail = () => { throw thrown; };
+  for (const options of [{ get confirm() { return fail(); } }, { get xyzzy() { return fail(); } }, new Proxy({}, { ownKeys: fail, get: fail, getPrototypeOf: fail })]) {
+    t.ok((await t.rejects(() => message.ack(options), 'invalid_argument')).cause === thrown, 'the cause');
+  }
+  for (const [options, says] of [[7, 'object'], ['confirm', 'object'], [true, 'object'], [{ confrim: true }, 'confrim'], [{ confirm: 'yes' }, 'confirm'], [{ confirm: 1 }, 'confirm'], [{ confirm: null }, 'confirm']]) {
+    await t.rejects(() => message.ack(options), 'invalid_argument', { says, for: t.show(options) });
+  }
+  for (const [verb, value] of [['delay', { valueOf: fail }], ['inProgress', { valueOf: fail }], ['deadLetter', { toString: fail }]]) await t.rejects(() => message[verb](value), 'invalid_argument', { for: verb });
+  // Nobody awaits it: the logger hears of it, and nothing else does.
+  const before = entries.length;
+  void message.ack({ confirm: 'yes' });
+  await t.until(() => entries.length > before, 2000, 'an entry');
+  t.equal(entries.at(-1).event, 'settle_failed', 'event');
+  await message.ack({ confirm: true });
+  t.equal(await consumer.position(), 1n, 'position');
+});
+
+row('ack() takes options that are null, empty, or say false', { needs }, async (t) => {
+  const { station } = await t.setup();
+  const given = [null, {}, { confirm: false }, { confirm: undefined }, undefined];
+  await t.fill(station, given.length + 1);
+  const consumer = await station.consumer({ consumerName: 'c' });
+  const messages = await t.collect(consumer, given.length + 1, { ack: false });
+  for (const [index, options] of given.entries()) await messages[index].ack(options);
+  await messages.at(-1).ack({ confirm: true });
+  t.equal(await consumer.position(), BigInt(given.length + 1), 'position');
+});

@@ -75,3 +75,24 @@ row('a repeat of the same message does not store it twice', { needs: [...needs, 
   await t.nothing(consumer, 2000);
   await t.nothing(target, 300);
 });
+
+row('what resend() is given counts as it is at the call; what cannot be read is refused, and the message stays unsettled', { needs }, async (t) => {
+  const { target, message } = await setup(t);
+  const thrown = new Error('not readable');
+  const fail = () => { throw thrown; };
+  for (const options of [{ get msgId() { return fail(); } }, { headers: { get a() { return fail(); } } }, new Proxy({}, { ownKeys: fail })]) {
+    t.ok((await t.rejects(() => message.resend(target.name, 'x', options), 'invalid_argument')).cause === thrown, 'the cause');
+  }
+  t.ok((await t.rejects(() => message.resend(target.name, { toJSON: fail }), 'invalid_argument')).cause === thrown, 'the cause of a payload');
+  for (const options of [7, 'x', true]) await t.rejects(() => message.resend(target.name, 'x', options), 'invalid_argument', { says: 'object', for: t.show(options) });
+  await t.rejects(() => message.resend(target.name, null), 'invalid_argument', { says: 'null' });
+  const bytes = new TextEncoder().encode('before');
+  const options = { headers: { a: 'before' } };
+  const sent = message.resend(target.name, bytes, options);
+  bytes.fill(0);
+  options.headers.a = 'after';
+  options.nonsense = 1;
+  await sent;
+  const [got] = await t.collect(target, 1);
+  t.deepEqual([got.text(), got.headers.a], ['before', 'before'], 'what was sent');
+});
