@@ -1,6 +1,7 @@
 // The console on a Memphis broker: the stand-in with a real nats-server behind it. Every export is a row; its name is what it checks.
 
 import assert from 'node:assert/strict';
+import { until } from '../../scripts/lib/until.mjs';
 import { giveUp, go, listening, onBoard, produce, quiet, shows, toggle } from './page.mjs';
 
 async function connect(page, server, { url }, password = 'memphis') {
@@ -125,7 +126,6 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
   assert.ok(await page.isDisabled('[data-verb=nack]'), 'it can only be acknowledged');
   await page.click('[data-verb=ack]');
   await shows(page, '.standing', /acknowledged/);
-  for (let tries = 0; tries < 50 && memphis.store.dead.includes(letter); tries += 1) await page.waitForTimeout(20);
-  assert.ok(!memphis.store.dead.includes(letter), 'the broker still has the dead letter');
+  await until(() => !memphis.store.dead.includes(letter), { what: 'the broker has let go of the dead letter' });
   quiet(problems);
 }

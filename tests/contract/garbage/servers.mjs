@@ -109,7 +109,10 @@ row('compression on the listener is the platform’s own affair', async (t) => {
 
 row('a server that pings often is answered', { waits: true }, async (t) => {
   const connection = await t.connect({ url: await server(t, { extra: 'ping_interval: "300ms"\nping_max: 2' }) });
-  await t.elapse(2500);
+  let pings = 0;
+  await t.within(10_000, (async () => {
+    for await (const { direction, summary } of connection.tap()) if (direction === 'in' && summary === 'PING' && (pings += 1) === 8) break;
+  })(), 'the eighth PING');
   t.equal(connection.isConnected(), true, 'isConnected()');
   t.equal(connection.stats().reconnects, 0, 'reconnects');
 });

@@ -12,6 +12,9 @@ export function fail(message) {
   throw new Difference(message);
 }
 
+/** What a row is about is not to be had here; the reason is told with the row. */
+export class NotOffered extends Error {}
+
 /** A short text of any value; bytes and long strings are cut, because a failing row should fit on a screen. */
 export function show(value, depth = 0) {
   if (typeof value === 'string') return value.length > 120 ? `${JSON.stringify(value.slice(0, 117))}... (${value.length} characters)` : JSON.stringify(value);

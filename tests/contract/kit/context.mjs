@@ -1,7 +1,7 @@
 // What a row gets as `t`: connections that are closed for it, fresh names, assertions, and waiting that works on both clocks.
 // It sees the package only through its public interface.
 
-import { Difference, between, checkError, deepEqual, equal, fail, ok, show } from './assert.mjs';
+import { Difference, NotOffered, between, checkError, deepEqual, equal, fail, ok, show } from './assert.mjs';
 
 /** For rows that are not about connecting: many at once on a busy machine need more than the default. */
 const PATIENCE = 10_000;
@@ -91,6 +91,11 @@ export class Context {
   }
 
   texts = texts;
+
+  /** Ends the row, which is told as not offered for this reason: for what no capability says. */
+  notOffered(why) {
+    throw new NotOffered(why);
+  }
 
   /** The promise must reject with a well-formed BrokerError; a synchronous throw is a difference too. Resolves with the error. */
   async rejects(action, code, expected = {}) {

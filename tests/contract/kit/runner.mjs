@@ -1,6 +1,6 @@
 // Runs rows side by side and tells what became of each. Has no I/O of its own: whoever starts it gives a reporter.
 
-import { Difference, show } from './assert.mjs';
+import { Difference, NotOffered, show } from './assert.mjs';
 import { Context } from './context.mjs';
 
 const QUICK_LIMIT = 20_000;
@@ -77,6 +77,7 @@ async function runRow(row, run, capabilities) {
     await Promise.race([row.run(context), late]);
     return { state: 'passed', ms: performance.now() - began };
   } catch (error) {
+    if (error instanceof NotOffered) return { state: 'not offered', ms: 0, why: error.message };
     return { state: 'failed', ms: performance.now() - began, why: reason(error) };
   } finally {
     clearTimeout(timer);

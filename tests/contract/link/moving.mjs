@@ -122,6 +122,7 @@ row('lame duck while live messages come: every one once and in order, and questi
   await t.until(async () => { await both('first'); return seen.length > 0 && shared.length > 0; }, 5000, 'a first message');
   const { value: late } = await t.until(async () => {
     const answer = connection.request(`${channel}.slow`, 'x', { timeoutMs: 60_000 });
+    // One that finds nobody is answered by the server at once.
     const early = await Promise.race([t.outcome(answer), t.elapse(300)]);
     return !early && { value: answer };
   }, 10_000, 'a question under way');
@@ -134,6 +135,7 @@ row('lame duck while live messages come: every one once and in order, and questi
     void both(`m${index}`);
     if (index % 20 === 0) asking.push(other.request(`${channel}.ask.me`, `q${index}`, { timeoutMs: 10_000 }).then((reply) => answers.push(reply.text())));
     if (index === 100) void host.lameDuck(0);
+    // Several in a chunk, and a pause.
     if (index % 4 === 3) await t.elapse(2);
     t.ok(index < 20_000, 'it moves');
   }

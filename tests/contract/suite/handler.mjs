@@ -40,6 +40,7 @@ row('one call at a time: the next one when the promise of the last has settled',
   await t.within(15_000, consumer.consume(async (messages) => {
     running += 1;
     most = Math.max(most, running);
+    // A handler that takes its time.
     await t.elapse(100);
     await ackAll(messages);
     running -= 1;
@@ -136,6 +137,7 @@ row('consume resolves after the last call of the handler', { waits: true }, asyn
   let entered = false;
   const running = consumer.consume(async (messages) => {
     entered = true;
+    // Slower than stop() is.
     await t.elapse(600);
     await ackAll(messages);
     finished = true;

@@ -30,6 +30,7 @@ row('messages that come later are waited for, without time-outs', { waits: true 
   const { station, consumer } = await setup(t, { batchMaxTimeToWaitMs: 200, pullIntervalMs: 50 });
   const taking = take(consumer, 3);
   for (let index = 0; index < 3; index += 1) {
+    // Longer than a batch is waited for.
     await t.elapse(700);
     await station.produce(`m${index}`);
   }

@@ -149,6 +149,7 @@ for (const [start, expected] of [
 row('browse from a time in between', { needs, waits: true }, async (t) => {
   const { station } = await t.setup();
   await t.fill(station, 5);
+  // A moment that is surely between the two.
   await t.elapse(300);
   const receipt = await station.produce('later');
   await station.produce('latest');

@@ -113,7 +113,6 @@ row('of two members on one connection the one who reads gets it', pages, async (
   await consumer.stop();
   const other = await connection.consumer(station.name, { consumerName: 'd', consumerGroup: 'g.one' });
   const reading = t.collect(other, 1);
-  await t.elapse(200);
   await resend();
   t.deepEqual(t.texts(await reading), ['broken'], 'messages');
   await gone(t, station);
@@ -127,11 +126,17 @@ row('another group does not get it', pages, async (t) => {
   await t.nothing(other, 300);
 });
 
+/** Resolves when a frame with this text has come from the broker. */
+async function arrived(frames, text) {
+  for await (const { direction, data } of frames) if (direction === 'in' && new TextDecoder().decode(data).includes(text)) return;
+}
+
 row('what comes while nobody takes is kept for the next fetch, past a stop', pages, async (t) => {
-  const { consumer, station, resend } = await died(t);
+  const { connection, consumer, station, resend } = await died(t);
   await consumer.stop();
+  const frames = connection.tap();
   await resend();
-  await t.elapse(500);
+  await t.within(5000, arrived(frames, 'broken'), 'the dead letter');
   const [message] = await t.collect(consumer, 1);
   t.deepEqual([message.text(), message.sequence], ['broken', 0], 'message');
   await gone(t, station);

@@ -337,6 +337,7 @@ row('close lets handlers that run give their answers, for five seconds at most; 
   const answers = ['a', 'b', 'c'].map((text) => t.outcome(asker.request(channel, text, { timeoutMs: 1500 })));
   await t.until(() => begun.length === 2, 5000, 'two handlers at work');
   const closing = worker.close();
+  // A promise about time: as long as the handlers run.
   t.equal(await Promise.race([closing.then(() => 'closed'), t.elapse(100).then(() => 'waits')]), 'waits', 'close()');
   go();
   await t.within(3000, closing, 'close()');
