@@ -369,7 +369,6 @@ impl App {
         self.log.borrow_mut().turn(self.driver.take_turn(), &[]);
     }
 
-    /// A number for something that is waited for.
     /// Listen; in a group, if it has a name.
     pub fn subscribe(&self, channel: &str, group: &str) -> SubId {
         let listen =
@@ -395,6 +394,7 @@ impl App {
         op
     }
 
+    /// A number for something that is waited for.
     fn op(&self) -> OpId {
         let op = self.driver.call(|core, _| core.next_op());
         self.log.borrow_mut().ops.insert(op, None);

@@ -33,8 +33,6 @@ pub struct Routes {
     interest: Vec<Interest>,
     questions: VecDeque<(Time, Question)>,
     parcels: Vec<(Time, Parcel)>,
-    /// What nobody listened to any more when it arrived.
-    pub lost: u64,
 }
 
 impl Routes {
@@ -47,7 +45,6 @@ impl Routes {
             interest: Vec::new(),
             questions: VecDeque::new(),
             parcels: Vec::new(),
-            lost: 0,
         }
     }
 
