@@ -15,6 +15,7 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * - cut: cut(station) breaks the links of clients who listen for something of a station, or all
  * - inside: switchNotifications(on), alerts(): what clients had the broker tell people, putSchema(name, type, content, descriptor) unseen,
  *   say(subject, body, head) as the broker's handlers do, answerNext(subject, part, answers): the next request with that part gets these answers,
+ *   loseNext(subject, part): it is carried out, and the link breaks before the answer,
  *   rows(station): how many producers and consumers have that station, listeners(station): subjects of it that clients listen to, oldStation(name) makes one without partitions, loseMemory(station) as a restart does,
  *   tokenUrl() of a broker that wants the token `memphis`
  * @property {() => Promise<string[]>} close tells what would have ended the real broker
@@ -45,6 +46,7 @@ export async function ownStandIn() {
       putSchema: (...schema) => broker.putSchema(...schema),
       say: (...message) => broker.say(...message),
       answerNext: (...strange) => broker.answerNext(...strange),
+      loseNext: (subject, part) => broker.loseNext(subject, part),
       rows: (name) => ({ producers: store.producers.filter(({ station }) => station === name).length, consumers: store.consumers.filter(({ station }) => station === name).length }),
       listeners: (name) => broker.listeners(name),
       oldStation: (name) => broker.control.old(name),

@@ -286,6 +286,28 @@ fn members_of_a_group_stay_one_member() {
     }
 }
 
+/// Members of a group get a message once, so what the next link brings is held until it takes over.
+#[test]
+fn a_move_does_not_wait_while_too_much_is_held() {
+    let (world, server) = cluster(7, 5);
+    let app = connect(&world, json!(["ws://a", "ws://b"]));
+    app.subscribe("ch.*", "workers");
+    world.run_for(Millis(200));
+    server.borrow_mut().announce_leaving();
+    world.run_for(Millis(250));
+    assert_eq!(app.log.borrow().urls.len(), 1, "both listen now");
+    let large = "x".repeat(1 << 20);
+    for number in 0..60 {
+        publish(&server, "ch.a", &format!("{number} {large}"));
+    }
+    assert!(world.wait(Millis(150), || app.log.borrow().urls.len() == 2), "half a second is not waited for");
+    world.run_for(Millis(1_000));
+    let mut numbers: Vec<u32> =
+        texts(&app).iter().map(|text| text.split(' ').next().unwrap().parse().unwrap()).collect();
+    numbers.sort();
+    assert_eq!(numbers, (0..60).collect::<Vec<_>>());
+}
+
 #[test]
 fn messages_alike_are_told_apart_by_their_number() {
     for seed in 1..60 {

@@ -142,6 +142,26 @@ fn an_application_that_cannot_bind_says_why() {
 }
 
 #[test]
+fn an_engine_that_cannot_be_had_is_asked_for_every_few_seconds_at_most() {
+    let stage = Stage::new("again");
+    let app = stage.connect();
+    stage.create(&app, "person", "{}");
+    stage.station(&app, "s", "person");
+    app.producer("s", false);
+    let mut ticket = stage.binding(&app).ticket.0;
+    let mut asked = 0;
+    for _ in 0..120 {
+        app.driver.bound(ticket, String::new());
+        app.driver.bind_again("s");
+        stage.world.run_for(Millis(100));
+        let again = app.log.borrow_mut().bindings.pop();
+        asked += u32::from(again.is_some());
+        ticket = again.map_or(ticket, |binding| binding.ticket.0);
+    }
+    assert_eq!(asked, 3, "in 12 seconds");
+}
+
+#[test]
 fn a_station_without_schema_waits_for_nobody() {
     let stage = Stage::new("free");
     let (app, other) = (stage.connect(), stage.connect());

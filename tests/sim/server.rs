@@ -417,16 +417,18 @@ impl Server {
     /// Give a message to everybody who listens to its subject; whether anybody did.
     pub fn send(&mut self, subject: &str, reply: &str, head: &[u8], data: &[u8]) -> bool {
         let mut heard: Vec<(u32, u32)> = Vec::new();
-        let mut served: Vec<&str> = Vec::new();
+        let mut groups: BTreeMap<&str, Vec<(u32, u32)>> = BTreeMap::new();
         for (link, client) in &self.clients {
             for (sid, sub) in client.subs.iter().filter(|(_, sub)| matches(&sub.subject, subject)) {
                 match &sub.queue {
-                    Some(queue) if served.contains(&queue.as_str()) => continue,
-                    Some(queue) => served.push(queue),
-                    None => {}
+                    Some(queue) => groups.entry(queue).or_default().push((*link, *sid)),
+                    None => heard.push((*link, *sid)),
                 }
-                heard.push((*link, *sid));
             }
+        }
+        // Of a group any one.
+        for members in groups.values() {
+            heard.push(members[self.random.below(members.len() as u64) as usize]);
         }
         let parcel = |(link, sid): &(u32, u32)| Parcel {
             link: *link,

@@ -102,6 +102,18 @@ row('an ack given while the link is down waits for it', waits, async (t) => {
   await t.until(async () => (await consumer.position()) === 2n, 5000, 'position 2');
 });
 
+row('an ack whose confirmation the link took along ends with it', waits, async (t) => {
+  const { host, station, consumer } = await linked(t, { maxAckTimeMs: 30_000 });
+  await t.fill(station, 1);
+  const [message] = await t.collect(consumer, 1, { ack: false });
+  await host.freeze();
+  const confirmed = t.outcome(message.ack({ confirm: true }));
+  await t.turn();
+  await host.kill();
+  t.checkError((await t.within(10_000, confirmed, 'ack()')).reason, 'connection_lost');
+  await host.restart();
+});
+
 row('an ack that waits for the link gives up when the ack time is over', waits, async (t) => {
   const { host, connection, station, consumer } = await linked(t, { maxAckTimeMs: 2000 });
   await t.fill(station, 1);

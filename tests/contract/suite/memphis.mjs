@@ -82,6 +82,15 @@ row('a window larger than the retention: the broker\'s refusal; the default wind
   t.equal((await station.produce('x')).sequence, 1, 'sequence');
 });
 
+row('what the broker would change without a word is refused', memphis, async (t) => {
+  const { connection, station } = await t.setup();
+  const name = t.name();
+  for (const replicas of [2, 4, 6]) await t.rejects(connection.station(name, { replicas }), ['not_supported', 'invalid_argument'], { for: `${replicas} replicas` });
+  t.equal((await t.station(connection, {}, name)).existed, false, 'existed');
+  await t.rejects(connection.consumer(station.name, { consumerName: 'c', maxMsgDeliveries: 11 }), 'not_supported', { station: station.name });
+  t.equal((await connection.consumer(station.name, { consumerName: 'c', maxMsgDeliveries: 10 })).name, 'c', 'with 10');
+});
+
 // The stand-in is one node; a broker that is given may be a cluster, which has them.
 row('more replicas than the cluster has: rejected, in the broker\'s words, and no station', given('inside'), async (t) => {
   const connection = await t.connect();
@@ -152,6 +161,17 @@ row('one row a name in the broker\'s database, however many of ours stand on it,
   await consumers[0].destroy();
   await consumers[1].destroy();
   await rows(0, 0, 'when all have gone');
+});
+
+row('a consumer whose link was lost while the broker made it leaves no row behind', given('inside', 'cut'), async (t) => {
+  const { connection, station } = await t.setup({}, { reconnectIntervalMs: 100 });
+  await connection.producer(station.name, { producerName: 'p' });
+  await t.control('loseNext', '$memphis_consumer_creations', `"${station.name}"`);
+  const consumer = await t.within(10_000, connection.consumer(station.name, { consumerName: 'c' }), 'consumer()');
+  await station.produce('x');
+  await t.collect(consumer, 1);
+  await consumer.destroy();
+  t.equal((await t.control('rows', station.name)).consumers, 0, 'rows of consumers');
 });
 
 for (const [what, make] of [

@@ -225,6 +225,16 @@ row('delayMs on an ack_based station is not_supported, expirationMs is', { broke
   t.deepEqual([first.sequence, third.sequence], [1, 2], 'the others');
 });
 
+row("a station that cannot hide messages refuses its own producers' alone", { brokers, needs: ['delayed_produce'] }, async (t) => {
+  const { connection, station } = await t.setup({ retentionType: 'ack_based' });
+  await station.consumer({ consumerName: 'c' });
+  const other = await t.station(connection);
+  const producers = await Promise.all([connection.producer(station.name), connection.producer(other.name)]);
+  const [refused, stored] = await Promise.all(producers.map((producer) => t.outcome(producer.produce('x', { delayMs: 60_000 }))));
+  t.checkError(refused.reason, 'not_supported', { station: station.name });
+  t.equal(stored.value?.sequence, 1, `sequence at the other station: ${t.show(stored.reason)}`);
+});
+
 row('a foreign stream is not changed for it', { brokers, needs: ['delayed_produce'] }, async (t) => {
   const connection = await t.connect();
   const subject = `events.${t.name()}`;

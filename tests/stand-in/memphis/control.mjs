@@ -274,7 +274,7 @@ export class Control {
     const station = this.store.stations.get(stationName);
     if (!station) return;
     for (const [, stream] of this.store.streams(station)) await this.manager.consumers.delete(stream, internal(/** @type {string} */ (group))).catch(() => undefined);
-    for (const letter of this.store.dead) letter.groups = letter.groups.filter((one) => one !== group);
+    for (const letter of this.store.dead) if (letter.station === stationName) letter.groups = letter.groups.filter((one) => one !== group);
   }
 
   // ---- schemas (2.7, 2.9, 6.6) ----------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ const { jetstreamManager } = await tool('@nats-io/jetstream');
  * @property {string} [token] the connection token ("memphis")
  * @property {number} [maxPayload] bytes (8 MiB)
  *
- * @typedef {{ subject: string, part: string, answers: string[] }} Strange
+ * @typedef {{ subject: string, part: string, answers: string[] | undefined }} Strange without answers the link breaks
  */
 
 export class StandIn {
@@ -85,7 +85,11 @@ export class StandIn {
   asked(subject, body, answer) {
     const handler = this.control.subjects[subject];
     const strange = this.#strange.findIndex((one) => one.subject === subject && body.includes(one.part));
-    if (strange >= 0) return void this.#answerStrangely(/** @type {Strange} */ (this.#strange.splice(strange, 1)[0]).answers, async () => await handler?.(body) ?? [], answer);
+    if (strange >= 0) {
+      const { answers } = /** @type {Strange} */ (this.#strange.splice(strange, 1)[0]);
+      const work = async () => await handler?.(body) ?? [];
+      return void (answers ? this.#answerStrangely(answers, work, answer) : work().then(() => this.cut(JSON.parse(body).station_name)));
+    }
     if (handler) return void handler(body).then(answer);
     // What cannot be read is dropped without a word.
     return void this.dead.subjects[subject]?.(body).catch(() => undefined);
@@ -157,6 +161,11 @@ export class StandIn {
    */
   answerNext(subject, part, answers) {
     this.#strange.push({ subject, part, answers });
+  }
+
+  /** The next such request is carried out, and the links of the station's clients break before the answer. @param {string} subject @param {string} part */
+  loseNext(subject, part) {
+    this.#strange.push({ subject, part, answers: undefined });
   }
 
   /** Something on a subject that the broker's handlers publish to. @param {string} subject @param {string} body @param {string} [head] a header block */
