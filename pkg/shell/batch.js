@@ -35,7 +35,7 @@ export async function produceBatch(producer, messages, options) {
   if (!Array.isArray(messages)) throw plain(connection.broker, 'invalid_argument', 'the batch is not an array of messages');
   connection._check();
   const { onProgress, compression, signal, ...rest } = options ?? {};
-  if (compression != null || 'msgId' in rest || (options !== undefined && typeof options !== 'object') || isUnusual(rest, connection._instance.usual[0])) {
+  if (compression != null || 'msgId' in rest || (options !== undefined && (typeof options !== 'object' || Array.isArray(options))) || isUnusual(rest, connection._instance.usual[0])) {
     const loading = connection._part(reader(rest), connection._signal(signal));
     if (loading) return producer._batchBehind(loading, messages, (kept) => produceBatch(producer, kept, options), signal);
     if (connection._do((engine) => engine.checkProduce(options, true, false)) < 0) throw connection._failure();
@@ -73,7 +73,7 @@ export class Batch {
       this.#end = resolve;
     });
     for (let at = 0; at < this.messages.length; ) {
-      if (signal?.aborted) this.settled(at, this.producer._connection._aborted(signal)), at++;
+      if (signal?.aborted) this.settled(at, Object.assign(this.producer._connection._aborted(signal), { maybeDelivered: false })), at++;
       else {
         const next = this.#send(at, options, signal);
         // Full: the batch feeds itself, and goes on when half of the limit is free.

@@ -94,6 +94,7 @@ export class Calls {
       if (length > 1 << 20) scratch.trim();
     } catch (error) {
       const failed = error instanceof BrokerError ? error : this.#connection._error(error);
+      if (failed.code === 'aborted') Object.assign(failed, { maybeDelivered: false });
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
       return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers, producer.name));

@@ -200,7 +200,9 @@ export class Connection {
    */
   _part(name, signal) {
     const loading = this._instance.part(name);
-    return loading && this.#awaited(loading, signal);
+    const awaited = loading && this.#awaited(loading, signal);
+    awaited?.catch(() => {});
+    return awaited;
   }
 
   /**
@@ -338,7 +340,12 @@ export class Connection {
       if (wrong < 0) throw this._failure();
     };
     const loading = this._part(reader(options), this._signal(options?.signal));
-    if (loading) return loading.then(read);
+    if (loading) {
+      const reading = loading.then(read);
+      // A call may be refused before it waits for this.
+      reading.catch(() => {});
+      return reading;
+    }
     read();
     return undefined;
   }

@@ -76,7 +76,8 @@ export function because(error, cause) {
 export function own(options, broker) {
   if (typeof options !== 'object' || options === null) return options;
   try {
-    if (Array.isArray(options)) return options;
+    // A list, a Map and their like have no options, and are refused.
+    if (Symbol.iterator in options) return /** @type {any} */ ([]);
     /** @type {any} */
     const copy = { ...options };
     for (const name in copy) {

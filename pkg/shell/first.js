@@ -2,6 +2,6 @@
 // piece.
 
 export { BatchError, BrokerError, because, own, plain } from './errors.js';
-export { checkObject, copied, encoder } from './payload.js';
+export { bytesOf, checkObject, copied, encoder, said } from './payload.js';
 export { later, look } from './later.js';
 export { isUnusual, reader } from './options.js';

@@ -1,7 +1,7 @@
 // Those who listen: a subscription with its list, iterator, stream or handler, and a responder with its handler. What joins
 // the list, leaves it and may be taken is decided in Rust.
 
-import { plain } from './first.js';
+import { plain, said } from './first.js';
 import { readable } from './readable.js';
 import { IncomingRequest, LiveMessage } from './sound.js';
 
@@ -279,7 +279,7 @@ export class Responder extends Ear {
 
   /** What the handler threw, or cannot be sent, is the answer. @param {IncomingRequest} request @param {unknown} thrown */
   #failed(request, thrown) {
-    const error = thrown instanceof Error ? thrown.message : String(thrown);
+    const error = said(thrown);
     this._live._log('responder_failed', { channel: this.channel, error: thrown });
     request.answer = { executed: false, error };
     try {

@@ -191,7 +191,7 @@ export class Live {
    * @returns {number | undefined}
    */
   #check(options, known, asks) {
-    let slow = typeof options !== 'object' || options === null;
+    let slow = typeof options !== 'object' || options === null || Array.isArray(options);
     if (!slow) {
       for (const name in options) slow ||= options[name] !== undefined && typeof options[name] !== known.get(name);
       const { headers } = options;

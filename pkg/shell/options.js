@@ -28,7 +28,7 @@ export function reader(options) {
  */
 export function isUnusual(options, known, more) {
   if (options == null) return false;
-  if (typeof options !== 'object') return true;
+  if (typeof options !== 'object' || Symbol.iterator in options) return true;
   for (const name in options) {
     const value = options[name];
     if (value === undefined) continue;
@@ -38,7 +38,7 @@ export function isUnusual(options, known, more) {
     // null counts as not given, as it does in Rust.
     if (value === null || type === undefined) continue;
     if (most !== undefined ? !(Number.isSafeInteger(value) && value >= +type && value <= +most) : typeof value !== type) return true;
-    if (type === 'object' && (Array.isArray(value) || Object.keys(value).some((key) => typeof value[key] !== 'string'))) return true;
+    if (type === 'object' && (Symbol.iterator in value || Object.keys(value).some((key) => typeof value[key] !== 'string'))) return true;
   }
   return false;
 }

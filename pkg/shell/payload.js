@@ -45,11 +45,8 @@ export class Scratch {
    * @param {unknown} message
    */
   payload(message) {
-    if (message instanceof Uint8Array) return this.#raw(message);
-    if (typeof message === 'string') return this.#text(message, 0);
-    if (message instanceof ArrayBuffer) return this.#raw(new Uint8Array(message));
-    if (ArrayBuffer.isView(message)) return this.#raw(new Uint8Array(message.buffer, message.byteOffset, message.byteLength));
-    return this.#text(json(this.connection.broker, message), 0);
+    const given = bytesOrText(this.connection.broker, message);
+    return typeof given === 'string' ? this.#text(given, 0) : this.#raw(given);
   }
 
   /**
@@ -59,13 +56,14 @@ export class Scratch {
    */
   framed(message, offset) {
     const at = offset + 4;
+    const given = bytesOrText(this.connection.broker, message);
     let length;
-    if (message instanceof ArrayBuffer || ArrayBuffer.isView(message)) {
-      const bytes = message instanceof Uint8Array ? message : message instanceof ArrayBuffer ? new Uint8Array(message) : new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-      const start = this.#keep(at, bytes.length) + at;
-      this.connection._instance.view().set(bytes, start);
-      length = bytes.length;
-    } else length = this.#text(typeof message === 'string' ? message : json(this.connection.broker, message), at);
+    if (typeof given === 'string') length = this.#text(given, at);
+    else {
+      const start = this.#keep(at, given.length) + at;
+      this.connection._instance.view().set(given, start);
+      length = given.length;
+    }
     this.words().setUint32(offset, length, true);
     return at + length;
   }
@@ -139,6 +137,54 @@ function wrongFor(broker) {
   return (/** @type {string} */ what) => plain(broker, 'invalid_argument', `${what} cannot be a payload`, HINT);
 }
 
+/** @param {BrokerKind} broker @param {unknown} message @returns {Uint8Array | string} */
+function bytesOrText(broker, message) {
+  return typeof message === 'string' ? message : bytesOf(broker, message) ?? json(broker, message);
+}
+
+/**
+ * A payload's bytes, if it has some. Those of a buffer that was handed on are gone: it is empty now, and not meant to be.
+ * @param {BrokerKind} broker
+ * @param {unknown} message
+ * @returns {Uint8Array | undefined}
+ */
+export function bytesOf(broker, message) {
+  try {
+    if (message instanceof Uint8Array && message.length > 0) return message;
+    if (message instanceof ArrayBuffer) return new Uint8Array(message);
+    if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
+  } catch (error) {
+    throw because(wrongFor(broker)(`what does not give its bytes (${said(error)})`), error);
+  }
+  return undefined;
+}
+
+/**
+ * An object as JSON. What its own code throws meanwhile is its fault, and no defect of the package.
+ * @param {BrokerKind} broker
+ * @param {unknown} message
+ */
+function json(broker, message) {
+  checkObject(message, broker);
+  let text;
+  try {
+    text = JSON.stringify(message);
+  } catch (error) {
+    throw because(wrongFor(broker)(`an object that JSON cannot hold (${said(error)})`), error);
+  }
+  if (text === undefined) throw wrongFor(broker)('an object whose JSON is undefined');
+  return text;
+}
+
+/** What somebody else's code threw, in words. @param {unknown} thrown */
+export function said(thrown) {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return 'it cannot be told what';
+  }
+}
+
 /**
  * What is neither bytes nor a string has to be an object, and none of those whose JSON says nothing.
  * @param {unknown} message
@@ -147,34 +193,14 @@ function wrongFor(broker) {
 export function checkObject(message, broker) {
   const wrong = wrongFor(broker);
   if (message === null || typeof message !== 'object') throw wrong(message === null ? 'null' : `a ${typeof message}`);
-  let kind = '';
-  let thenable;
+  let kind;
   try {
-    kind = Object.prototype.toString.call(message).slice(8, -1);
-    thenable = typeof (/** @type {any} */ (message).then) === 'function';
+    kind = typeof (/** @type {any} */ (message).then) === 'function' ? 'Promise' : Object.prototype.toString.call(message).slice(8, -1);
   } catch (error) {
-    throw because(wrong('an object that cannot be read'), error);
+    throw because(wrong(`an object that does not let itself be read (${said(error)})`), error);
   }
-  if (thenable || ['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet'].includes(kind)) throw wrong(`a ${kind}`);
+  if (['Promise', 'Blob', 'File', 'Map', 'Set', 'WeakMap', 'WeakSet', 'SharedArrayBuffer', 'ReadableStream', 'FormData'].includes(kind)) throw wrong(`a ${kind}`);
   return message;
-}
-
-/**
- * An object as JSON; what is none cannot be a payload.
- * @param {BrokerKind} broker
- * @param {unknown} message
- */
-function json(broker, message) {
-  const wrong = wrongFor(broker);
-  checkObject(message, broker);
-  let text;
-  try {
-    text = JSON.stringify(message);
-  } catch (error) {
-    throw because(wrong(`an object that JSON cannot hold (${/** @type {any} */ (error)?.message})`), error);
-  }
-  if (text === undefined) throw wrong('an object whose JSON is undefined');
-  return text;
 }
 
 /**
@@ -184,10 +210,8 @@ function json(broker, message) {
  * @returns {any}
  */
 export function snapshot(broker, message) {
-  if (typeof message === 'string') return message;
-  if (message instanceof ArrayBuffer) return message.slice(0);
-  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength).slice();
-  return json(broker, message);
+  const given = bytesOrText(broker, message);
+  return typeof given === 'string' ? given : given.slice();
 }
 
 /**
@@ -211,9 +235,9 @@ export function copied(broker, message) {
  * @returns {any}
  */
 export function cloned(message) {
-  if (typeof message !== 'object' || message === null || ArrayBuffer.isView(message) || message instanceof ArrayBuffer) return undefined;
   let copy;
   try {
+    if (typeof message !== 'object' || message === null || ArrayBuffer.isView(message) || message instanceof ArrayBuffer) return undefined;
     copy = structuredClone(message);
   } catch {
     return undefined;

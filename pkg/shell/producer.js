@@ -105,6 +105,9 @@ export class Producer {
             failed = error;
             controller.error(error);
           });
+          // What is refused at once is this write's own failure.
+          await undefined;
+          if (failed) throw failed;
           return;
         }
       },

@@ -2,7 +2,7 @@
 
 import { headers as headersOf } from './head.js';
 import { load } from '../schemas/index.js';
-import { because, BrokerError, checkObject, plain } from './first.js';
+import { because, BrokerError, bytesOf, checkObject, plain, said } from './first.js';
 
 /** @import { Schema, Violation } from '../schemas/index.js' */
 /** @import { Connection } from './connection.js' */
@@ -173,8 +173,8 @@ export class Bound {
       this.#connection._do((engine) => engine.bindAgain(this.station));
       throw this.#again();
     }
-    const payload = raw(message) ?? message;
-    if (payload === message && typeof message !== 'string' && !(message instanceof Uint8Array)) checkObject(message, broker);
+    const payload = bytesOf(broker, message) ?? message;
+    if (typeof payload !== 'string' && !(payload instanceof Uint8Array)) checkObject(payload, broker);
     let result;
     try {
       result = this.schema.encode(payload);
@@ -217,7 +217,7 @@ export class Bound {
     const connection = this.#connection;
     try {
       const named = typeof headers === 'function' ? await headers() : headers;
-      const data = raw(message) ?? new TextEncoder().encode(typeof message === 'string' ? message : json(message));
+      const data = bytesOf(connection.broker, message) ?? new TextEncoder().encode(typeof message === 'string' ? message : json(message));
       await connection._cold((engine) => engine.schemaFailed(this.station, Object.entries(named ?? {}).flat(), data, detail, producer));
     } catch (failed) {
       connection._log('warn', 'dead_letter_failed', { station: this.station, error: failed });
@@ -282,7 +282,7 @@ function unloadable(type, error) {
 
 /** @param {any} error */
 function text(error) {
-  return error?.violations ? told(error.violations) : String(error?.message ?? error);
+  return error instanceof Error && 'violations' in error ? told(/** @type {any} */ (error).violations) : said(error);
 }
 
 /** The first places in a sentence. @param {readonly Violation[]} violations */
@@ -303,14 +303,6 @@ function refusal(broker, station, message, hint, cause, retryable = false) {
   const error = new BrokerError(['schema_violation', message, retryable, hint, station === '' ? undefined : station, undefined, station === '' ? undefined : false], broker);
   if (cause?.violations) Object.assign(error, { violations: Object.freeze([...cause.violations]) });
   return error;
-}
-
-/** Bytes, if it is that. @param {unknown} message @returns {Uint8Array | undefined} */
-function raw(message) {
-  if (message instanceof Uint8Array) return message;
-  if (message instanceof ArrayBuffer) return new Uint8Array(message);
-  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength);
-  return undefined;
 }
 
 /** What JSON has for an object, bigints as texts. @param {unknown} message */

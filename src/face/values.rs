@@ -15,12 +15,17 @@ pub(super) fn options(value: &JsValue) -> Result<Value, Error> {
     let Some(object) = value.dyn_ref::<Object>().filter(|_| !Array::is_array(value) && !value.is_function()) else {
         return Err(Error::argument("the options are not an object"));
     };
+    map(object, false)
+}
+
+/// The members of an object; `every`: those that are undefined, too, which are otherwise not given.
+fn map(object: &Object, every: bool) -> Result<Value, Error> {
     let mut map = Vec::new();
     for entry in Object::entries(object).iter() {
         let entry: Array = entry.unchecked_into();
         let name = entry.get(0).as_string().unwrap_or_default();
         let member = entry.get(1);
-        if member.is_undefined() {
+        if member.is_undefined() && !every {
             continue;
         }
         map.push((name.clone(), self::member(&name, &member)?));
@@ -41,7 +46,7 @@ fn member(name: &str, value: &JsValue) -> Result<Value, Error> {
     }
     if matches!(name, "start" | "filter" | "amqp" | "extra" | "headers") && value.is_object() && !Array::is_array(value)
     {
-        return options(value);
+        return map(value.unchecked_ref(), name == "headers");
     }
     if value.is_bigint() {
         let text = value

@@ -41,7 +41,9 @@ impl Store {
             return self.lay(now, key, death);
         }
         let token = Token::read(&death.token).ok_or_else(|| removed(&death.station))?;
-        if self.is_done(token.spot, token.sequence).ok_or_else(|| removed(&death.station))? {
+        // What retention has taken meanwhile counts as done for the group; the letter brings the message along.
+        let done = self.is_done(token.spot, token.sequence).ok_or_else(|| removed(&death.station))?;
+        if done && !self.is_taken(token.spot, token.sequence) {
             return Ok(());
         }
         self.lay(now, key, death)?;
@@ -101,6 +103,14 @@ impl Store {
     fn is_done(&mut self, spot: Spot, sequence: u64) -> Option<bool> {
         let index = spot.partition as usize;
         Some(self.group(spot)?.cursors.get(index)?.cursor.is_done(sequence))
+    }
+
+    /// Age, number or size have taken it from the station, not its groups.
+    fn is_taken(&self, spot: Spot, sequence: u64) -> bool {
+        let Some(station) = self.stations.get(spot.station as usize) else { return false };
+        let partition = station.partitions.get(spot.partition as usize);
+        station.spec.retention != Retention::Acked
+            && partition.is_some_and(|partition| partition.get(sequence).is_none())
     }
 
     fn done_with(&mut self, spot: Spot, sequence: u64) {

@@ -295,3 +295,18 @@ row('the stream errors when the station vanishes', { needs: ['destroy'] }, async
   t.equal(error, true, 'the stream is in error');
   t.checkError(reason, 'no_such_station');
 });
+
+row('writable: what is refused at once fails its own write', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  const writer = producer.writable.getWriter();
+  writer.closed.catch(() => {});
+  await writer.write('fits');
+  await t.rejects(() => writer.write(5), 'invalid_argument');
+  await t.rejects(() => writer.closed, 'invalid_argument', { for: 'closed' });
+  const other = await station.producer();
+  const late = other.writable.getWriter();
+  late.closed.catch(() => {});
+  await other.destroy();
+  await t.rejects(() => late.write('x'), 'closed');
+});

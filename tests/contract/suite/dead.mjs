@@ -176,6 +176,7 @@ row('the message may have been removed by retention when it is given up', { need
   const outcome = await t.outcome(message.deadLetter('late'));
   t.ok(!outcome.error, `deadLetter(): ${t.show(outcome.reason)}`);
   t.deepEqual(t.texts(await t.collect(consumer, 1)), ['m1'], 'the next message');
+  t.deepEqual((await letters(station)).map((letter) => [letter.text(), letter.reason, letter.detail]), [['m0', 'rejected', 'late']], 'its letter');
 });
 
 row('sendPoisonMsgToDls false: gone', { needs }, async (t) => {

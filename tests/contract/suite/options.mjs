@@ -45,11 +45,15 @@ row('an option that is null counts as not given', async (t) => {
 row('options that are no object are refused', async (t) => {
   const { connection, station } = await t.setup();
   const consumer = await station.consumer({ consumerName: 'c' });
-  for (const options of ['fast', 5, true]) {
+  const producer = await station.producer();
+  for (const options of ['fast', 5, true, [], new Map(), () => {}]) {
     await t.rejects(() => connection.station(t.name(), options), 'invalid_argument', { for: t.show(options) });
+    await t.rejects(() => connection.producer(station.name, options), 'invalid_argument', { for: t.show(options) });
     await t.rejects(() => station.produce('x', options), 'invalid_argument', { for: t.show(options) });
+    await t.rejects(() => producer.produceBatch(['x'], options), 'invalid_argument', { for: t.show(options) });
     await t.rejects(() => station.consumer(options), 'invalid_argument', { for: t.show(options) });
     await t.rejects(() => consumer.fetch(options), 'invalid_argument', { for: t.show(options) });
+    if (connection.capabilities.has('live')) await t.rejects(() => connection.publish(t.name(), 'x', options), 'invalid_argument', { for: t.show(options) });
   }
 });
 

@@ -288,3 +288,65 @@ row("what only other brokers have is not_supported", { brokers: ['memory', 'nats
     await t.rejects(station.produce('x', { [option]: value }), 'not_supported', { says: option, for: option });
   }
 });
+
+// ---- payloads, headers and options with a will of their own ----
+
+const handedOn = () => {
+  const bytes = new Uint8Array(5);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  return bytes;
+};
+const revoked = () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+};
+
+for (const [what, make] of [
+  ['bytes whose buffer was handed on', handedOn],
+  ['a buffer that was handed on', () => handedOn().buffer],
+  ['a proxy around bytes', () => new Proxy(new Uint8Array(3), {})],
+  ['a proxy that is over', revoked],
+  ['a getter of then that throws', () => ({ get then() { throw new Error('then'); } })],
+  ['a getter that throws', () => ({ get total() { throw new Error('total'); } })],
+  ['a toJSON that throws nothing', () => ({ toJSON() { throw null; } })],
+  ['a toJSON whose error throws', () => ({ toJSON() { throw { toString() { throw new Error('again'); } }; } })],
+]) {
+  row(`${what}: no payload, and the connection goes on`, async (t) => {
+    const { connection, station } = await t.setup();
+    const producer = await station.producer();
+    await t.rejects(() => station.produce(make()), 'invalid_argument', { for: 'produce()' });
+    await t.rejects(() => producer.produce(make()), 'invalid_argument', { for: 'produce() of a producer' });
+    await t.rejects(() => producer.produce(make(), { headers: { a: '1' } }), 'invalid_argument', { for: 'with headers' });
+    const { reason } = await t.outcome(producer.produceBatch(['a', make()]));
+    t.deepEqual(reason?.outcomes?.map((each) => each.code ?? each.sequence), [1, 'invalid_argument'], 'outcomes of a batch');
+    if (connection.capabilities.has('live')) await t.rejects(() => connection.publish(t.name(), make()), 'invalid_argument', { for: 'publish()' });
+    t.equal((await station.produce('x')).sequence, 2, 'the next message');
+  });
+}
+
+row('what has the bytes of others or says nothing as JSON is no payload', async (t) => {
+  const { station } = await t.setup();
+  const others = typeof SharedArrayBuffer === 'function' ? [new SharedArrayBuffer(4)] : [];
+  for (const payload of [new FormData(), new ReadableStream(), ...others]) await t.rejects(() => station.produce(payload), 'invalid_argument', { for: t.show(payload) });
+});
+
+row('headers whose values are no texts, or that are no plain object, are refused: none is lost unseen', async (t) => {
+  const { connection, station } = await t.setup();
+  const producer = await station.producer();
+  for (const headers of [{ a: undefined }, { a: null }, { a: new String('x') }, new Map([['a', 'b']]), new Headers({ a: 'b' }), new Set(), ['a']]) {
+    await t.rejects(() => station.produce('x', { headers }), 'invalid_argument', { says: 'header', for: t.show(headers) });
+    await t.rejects(() => producer.produce('x', { headers }), 'invalid_argument', { says: 'header', for: t.show(headers) });
+    await t.rejects(() => producer.produceBatch(['x'], { headers }), 'invalid_argument', { says: 'header', for: t.show(headers) });
+    if (connection.capabilities.has('live')) await t.rejects(() => connection.publish(t.name(), 'x', { headers }), 'invalid_argument', { says: 'header', for: t.show(headers) });
+  }
+  t.equal((await station.produce('x')).sequence, 1, 'the first message');
+});
+
+row('a signal that is aborted already: the error says that nothing was stored', async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  await t.rejects(() => producer.produce('x', { signal: AbortSignal.abort() }), 'aborted', { maybeDelivered: false });
+  const { reason } = await t.outcome(producer.produceBatch(['x'], { signal: AbortSignal.abort() }));
+  t.equal(reason.maybeDelivered ?? false, false, 'of a batch');
+});

@@ -362,3 +362,13 @@ row('close does not wait for a handler for ever', { ...requests, waits: true, li
   await asker.close();
   await answer;
 });
+
+row('a handler throws what cannot be told: an answer all the same', requests, async (t) => {
+  const { asker, worker, channel } = await pair(t);
+  for (const thrown of [{ toString() { throw new Error('no'); } }, Symbol('why'), undefined, Object.create(null)]) {
+    const responder = await worker.respond(channel, () => { throw thrown; });
+    const { executed, error } = await asker.request(channel, 'x');
+    t.deepEqual([executed, typeof error], [false, 'string'], t.show(typeof thrown));
+    await responder.stop();
+  }
+});
