@@ -7,7 +7,7 @@ import { plain } from './first.js';
 /** @import { Connection } from './connection.js' */
 /** @import * as Api from '../index.js' */
 
-/** @typedef {[number, 'deliveries' | 'rejected' | 'schema', string | undefined, string | undefined, string, number, bigint, bigint, number, string[], Uint8Array<ArrayBuffer>]} Fields */
+/** @typedef {[number, 'deliveries' | 'rejected' | 'schema', string | undefined, string | undefined, string, number, bigint, bigint, number, string[], Uint8Array<ArrayBuffer>, number[]]} Fields */
 
 const NO_HEAD = new Uint8Array(0);
 
@@ -18,6 +18,8 @@ class DeadLetter extends Stored {
   #number;
   #deliveries;
   #headers;
+  /** What lies apart from it, and goes with it. */
+  #rest;
 
   /**
    * @param {Connection} connection
@@ -25,12 +27,13 @@ class DeadLetter extends Stored {
    * @param {Fields} fields
    * @param {{ decode: (bytes: Uint8Array) => unknown }} [schema]
    */
-  constructor(connection, home, [number, reason, detail, group, station, partition, sequence, stamp, deliveries, headers, data], schema) {
+  constructor(connection, home, [number, reason, detail, group, station, partition, sequence, stamp, deliveries, headers, data, rest], schema) {
     super(connection, station, partition, sequence, stamp, NO_HEAD, data, schema);
     this.#connection = connection;
     this.#home = home;
     this.#number = number;
     this.#deliveries = deliveries;
+    this.#rest = rest;
     this.reason = reason;
     if (detail !== undefined) this.detail = detail;
     if (group !== undefined) this.group = group;
@@ -56,12 +59,12 @@ class DeadLetter extends Stored {
     // What it has to fit now may be something else than when it died.
     (await this.#connection._schemaOf(this.#home))?.fit(this.data);
     const [partition, sequence, duplicate, msgId] = await this.#connection._cold((engine) => engine.resendLetter(this.#home, this.#number));
-    return { station: this.#home, partition, sequence, duplicate, msgId };
+    return { station: this.#home, partition, sequence, duplicate, ...(msgId && { msgId }) };
   }
 
   /** @returns {Promise<void>} */
   async discard() {
-    await this.#connection._cold((engine) => engine.discardLetter(this.#home, this.#number));
+    await this.#connection._cold((engine) => engine.discardLetter(this.#home, this.#number, this.#rest));
   }
 }
 

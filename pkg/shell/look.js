@@ -39,9 +39,7 @@ export function browse(connection, station, options) {
     begun.then((look) => connection._released((engine) => engine.endLook(look))).catch(() => {});
   };
   begun.catch(() => {});
-  let asked = false;
   const run = (async function* () {
-    asked = true;
     try {
       const look = await Promise.race([begun, aborted]);
       const schema = await Promise.race([connection._schemaOf(station), aborted]);
@@ -59,9 +57,9 @@ export function browse(connection, station, options) {
     }
   })();
   const leave = run.return.bind(run);
-  // One that was never asked for anything has no end of its own; one that was comes to it behind what it was asked for.
+  // One that was never asked for anything has no end of its own.
   run.return = (value) => {
-    if (!asked) end();
+    end();
     return leave(value);
   };
   return run;

@@ -177,9 +177,6 @@ pub const ENGINE: Millis = Millis(10_000);
 /// How long a producer that could not have its schema waits before it is asked for again.
 pub const BIND_AGAIN: Millis = Millis(5_000);
 
-/// How long it waits that was to read a schema again, and got no answer.
-pub const LOOK_AGAIN: Millis = Millis(1_000);
-
 /// News of the registry may come before what they tell is stored: first and last pause before it is looked for again.
 pub const NEWS_FIRST: Millis = Millis(25);
 /// Seven pauses, which make three seconds; after them what is stored is what counts.
@@ -193,6 +190,20 @@ pub const DYING_MESSAGES: u32 = 1000;
 
 /// Bytes of the same.
 pub const DYING_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How often it is looked for deaths that the broker itself has told of, at most and at least.
+pub const TOLD_FIRST: Millis = Millis(500);
+/// Less often than that nobody waits for a dead letter.
+pub const TOLD_LAST: Millis = Millis(15_000);
+
+/// Deaths told by the broker that are recorded in one go: they may come to somebody else when that takes long.
+pub const TOLD: u32 = 16;
+
+/// How long the broker waits until it tells somebody else of a death.
+pub const TOLD_AGAIN: Millis = Millis(30_000);
+
+/// Deliveries' ends that are told, in bytes a go; the limit makes the server say when it has sent all.
+pub const TOLD_BYTES: u64 = 1024 * 1024;
 
 /// How long dead letters are kept, in seconds (jetstream.md section 5.2).
 pub const DEAD_SECONDS: u64 = 604_800;

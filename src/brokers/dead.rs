@@ -16,6 +16,15 @@ const SEQUENCE: &str = "X-Dead-Sequence";
 const GROUP: &str = "X-Dead-Group";
 const DELIVERIES: &str = "X-Dead-Deliveries";
 
+/// Of a letter in pieces: how much of what they are together is the header block.
+pub const HEAD: &str = "X-Dead-Head";
+/// Where the next piece lies.
+pub const REST: &str = "X-Dead-Rest";
+/// A piece that is no letter by itself: which.
+pub const PIECE: &str = "X-Dead-Piece";
+/// What a copy lacks, for want of room.
+pub const CUT: &str = "X-Dead-Cut";
+
 /// What the reason says of a message that was delivered too often.
 const TOO_OFTEN: &str = "max_deliveries";
 /// What the reason begins with for a message that failed its schema; such a letter has no group.
@@ -44,6 +53,8 @@ pub struct Death {
     pub data: Vec<u8>,
     /// What settles its last delivery; empty if there was none.
     pub token: Vec<u8>,
+    /// The broker would tell of this end of deliveries, and somebody would record that too: it is to be a quiet one.
+    pub told: bool,
     /// What makes a repeated copy known where the place does not: for one that was never stored. Random.
     pub nonce: String,
     /// How long it may take; a message whose death is not done by then comes again.
@@ -86,6 +97,17 @@ pub struct Letter {
     pub headers: Vec<(String, String)>,
     /// The payload.
     pub data: Vec<u8>,
+    /// Numbers of what lies apart from it, and goes with it.
+    pub rest: Vec<u64>,
+}
+
+/// What became of deaths that the broker itself had told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// So many are dead letters now.
+    pub recorded: u32,
+    /// So many messages were gone, by their station's retention, before somebody came to record it.
+    pub gone: u32,
 }
 
 /// Where a message that came back to life is stored.
@@ -110,10 +132,22 @@ impl Death {
 
     /// The copy's headers: ours, then the application's.
     pub fn copy(&self) -> Vec<(String, String)> {
+        let mut headers = self.place(limits::REASON_MAX);
+        headers.extend(self.own());
+        headers
+    }
+
+    /// The application's headers in it. Of a message that dies a second time only the last death is told.
+    pub fn own(&self) -> Vec<(String, String)> {
+        self.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect()
+    }
+
+    /// Our own headers in it, with so many bytes of the text given.
+    pub fn place(&self, most: usize) -> Vec<(String, String)> {
         let reason = match &self.cause {
             Cause::Deliveries => TOO_OFTEN.into(),
-            Cause::Rejected(text) => escape(text, true),
-            Cause::Schema(text) => format!("{SCHEMA}{}", escape(text, false)),
+            Cause::Rejected(text) => escape(text, most, true),
+            Cause::Schema(text) => format!("{SCHEMA}{}", escape(text, most, false)),
         };
         let mut headers = vec![(REASON.into(), reason), (STATION.into(), self.station.clone())];
         if self.sequence > 0 {
@@ -122,8 +156,6 @@ impl Death {
             headers.push((GROUP.into(), self.group.clone()));
             headers.push((DELIVERIES.into(), decimal(u64::from(self.deliveries))));
         }
-        // Of a message that dies a second time only the last death is told.
-        headers.extend(self.headers.iter().filter(|(name, _)| !is_ours(name)).cloned());
         headers
     }
 }
@@ -155,6 +187,7 @@ impl Letter {
             deliveries: small(DELIVERIES),
             headers: kept.headers.iter().filter(|(name, _)| !is_ours(name)).cloned().collect(),
             data: kept.data,
+            rest: Vec::new(),
         }
     }
 
@@ -186,13 +219,14 @@ fn decimal(number: u64) -> String {
 }
 
 fn is_ours(name: &str) -> bool {
-    [REASON, STATION, PARTITION, SEQUENCE, GROUP, DELIVERIES].iter().any(|ours| ours.eq_ignore_ascii_case(name))
+    let ours = [REASON, STATION, PARTITION, SEQUENCE, GROUP, DELIVERIES, HEAD, REST, PIECE, CUT];
+    ours.iter().any(|ours| ours.eq_ignore_ascii_case(name))
 }
 
 /// A text as a header value: what is not printable ASCII as `%0A`, also blanks at its ends, since not everybody keeps them.
-/// With `alone` one that says the same as [`TOO_OFTEN`] is told apart from it.
-fn escape(text: &str, alone: bool) -> String {
-    let mut end = text.len().min(limits::REASON_MAX);
+/// No more than `most` bytes of the text stay. With `alone` one that says the same as [`TOO_OFTEN`] is told apart from it.
+fn escape(text: &str, most: usize, alone: bool) -> String {
+    let mut end = text.len().min(most);
     while !text.is_char_boundary(end) {
         end = end.saturating_sub(1);
     }
@@ -252,6 +286,7 @@ mod tests {
             headers: vec![pair("trace", "t-1"), pair("x-dead-group", "an older death")],
             data: b"body".to_vec(),
             token: Vec::new(),
+            told: false,
             nonce: "n".into(),
             limit: Millis(1000),
         }
@@ -306,12 +341,12 @@ mod tests {
 
     #[test]
     fn reasons_are_one_line_and_not_mistaken_for_each_other() {
-        assert_eq!(escape("no\r\nsuch 100% ü ", true), "no%0D%0Asuch 100%25 %C3%BC%20");
+        assert_eq!(escape("no\r\nsuch 100% ü ", 100, true), "no%0D%0Asuch 100%25 %C3%BC%20");
         assert_eq!(unescape("50% off, %zz, %4"), "50% off, %zz, %4");
         for text in ["max_deliveries", "schema: wrong", ""] {
             assert_eq!(read(death(Cause::Rejected(text.into())).copy()).cause, Cause::Rejected(text.into()));
         }
-        assert_eq!(unescape(&escape(&"ü".repeat(5000), true)), "ü".repeat(limits::REASON_MAX / 2));
+        assert_eq!(unescape(&escape(&"ü".repeat(5000), limits::REASON_MAX, true)), "ü".repeat(limits::REASON_MAX / 2));
     }
 
     proptest! {

@@ -41,7 +41,7 @@ use crate::link::live::Beside;
 use crate::link::session::{Login, ServerFacts, Session};
 use crate::link::tap::{Frame, Piece};
 use crate::runtime::{Part, Runtime};
-use dead::{Death, Letter, Revived};
+use dead::{Death, Letter, Revived, Told};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -529,6 +529,26 @@ impl Ops {
         }
     }
 
+    /// Have it kept what the broker tells of deaths in groups whose limit is its own, until somebody records them.
+    #[inline(never)]
+    pub fn heed_deaths<'a>(&'a self, facts: &'a StationFacts) -> Operation<'a, ()> {
+        match self {
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::notices::heed(api, facts)),
+            _ => Operation::ready(Ok(())),
+        }
+    }
+
+    /// Record deaths that the broker has told of.
+    #[inline(never)]
+    pub fn record_deaths<'a>(&'a self, station: &'a str) -> Operation<'a, Told> {
+        match self {
+            #[cfg(feature = "nats")]
+            Ops::Nats(api) => Operation::new(nats::notices::record(api, station)),
+            _ => Operation::ready(Ok(Told::default())),
+        }
+    }
+
     /// The number of a station's newest dead letter; 0 if there has never been one.
     pub fn newest_letter<'a>(&'a self, station: &'a str) -> Operation<'a, u64> {
         match self {
@@ -565,13 +585,13 @@ impl Ops {
         }
     }
 
-    /// Forget a dead letter.
-    pub fn discard<'a>(&'a self, station: &'a str, number: u64) -> Operation<'a, ()> {
+    /// Forget a dead letter, and what lies apart from it.
+    pub fn discard<'a>(&'a self, station: &'a str, number: u64, rest: &'a [u64]) -> Operation<'a, ()> {
         match self {
             #[cfg(feature = "memory")]
             Ops::Memory(ops, exchange) => Operation::ready(ops.discard(Ops::now(exchange), station, number)),
             #[cfg(feature = "nats")]
-            Ops::Nats(api) => Operation::new(nats::dead::discard(api, station, number)),
+            Ops::Nats(api) => Operation::new(nats::dead::discard(api, station, number, rest)),
             #[cfg(feature = "memphis")]
             Ops::Memphis(ops) => ops.discard(),
         }

@@ -178,6 +178,9 @@ pub struct GroupFacts {
     pub ack_time: Millis,
     /// The broker itself ends deliveries beyond the limit and keeps the dead; else the client does.
     pub broker_buries: bool,
+    /// The broker itself ends deliveries at the limit, keeps nothing, and only tells of it: somebody has to be there who
+    /// records it.
+    pub broker_drops: bool,
 }
 
 /// A stored message, as one who only looks reads it.

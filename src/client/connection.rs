@@ -11,7 +11,7 @@ use super::moving::Next;
 use super::producer::Producers;
 use super::schema::Schemas;
 use super::tap::Tap;
-use super::turn::{OpId, ProducerId, Row, Status, Turn};
+use super::turn::{Note, NotePlace, OpId, ProducerId, Row, Status, Turn};
 use super::usual::Connect;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -215,12 +215,6 @@ impl Connection {
             None if self.watchers.closing.is_some_and(|closing| !closing.early) => Err(closed()),
             None => Ok(()),
         }
-    }
-
-    /// This dial is still wanted, of the present link or of the next one.
-    pub(super) fn dials(&self, generation: u32) -> bool {
-        self.machine.is_present(generation)
-            || self.next.as_ref().is_some_and(|next| next.machine.is_present(generation))
     }
 
     /// The broker's session.
@@ -736,6 +730,22 @@ impl Connection {
     pub fn fail(&mut self, now: Now, error: Error) {
         self.machine.fail(error);
         self.drain(now, &[], [0; 8], Facts::default());
+    }
+
+    /// Deaths at a station have not become dead letters: not now, for this reason, or (without one) not ever.
+    #[inline(never)]
+    pub(super) fn unrecorded(
+        &mut self,
+        station: String,
+        messages: u32,
+        error: Option<Error>,
+        place: Option<NotePlace>,
+    ) {
+        // After the end nothing more is said.
+        if !self.is_over() {
+            let event = if error.is_some() { "dead_letter_failed" } else { "dead_letters_lost" };
+            self.turn.rows.push(Row::Note(Box::new(Note { event, station, messages, error, place })));
+        }
     }
 
     /// A station was destroyed here.

@@ -147,6 +147,7 @@ impl Consumers {
             spec,
             stage: Stage::Opening,
             broker_buries: false,
+            broker_drops: false,
             feeds: Vec::new(),
             mode: Mode::Idle,
             scope: Scope::All,
@@ -240,7 +241,7 @@ impl Consumers {
     pub fn opened(&mut self, ctx: &mut Context<'_>, id: ConsumerId, facts: GroupFacts) {
         let Ok(consumer) = self.live(id) else { return };
         consumer.stage = Stage::Open;
-        consumer.broker_buries = facts.broker_buries;
+        (consumer.broker_buries, consumer.broker_drops) = (facts.broker_buries, facts.broker_drops);
         consumer.spec.group.ack_time = facts.ack_time;
         consumer.spec.group.max_deliveries = facts.max_deliveries;
         let mut feeds = Vec::new();

@@ -257,10 +257,7 @@ impl Driver {
         match (deed, loaded) {
             (Deed::Dial { generation, url: None, .. }, loaded) => self.enter(generation, loaded),
             (Deed::Dial { generation, url: Some(url), encrypted }, Ok(())) => {
-                // One whose time was over before its part was there opens no socket, which nobody would close.
-                if self.core.borrow().dials(generation) {
-                    self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
-                }
+                self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
             }
             (Deed::Dial { generation, .. }, Err(error)) => self.tell(Event::Closed { generation, error }),
             (Deed::Write(generation, bytes), _) => self.runtime.send(generation, &bytes),

@@ -1,11 +1,12 @@
 //! Messages that die: how many of them there may be at a time, and who records them.
 //!
-//! A death whose recording fails is none: the ack time brings the message back, and its death with it. Knows no broker.
+//! A death whose recording fails is none: the ack time brings the message back, and its death with it; the application's
+//! logger is told. Knows no broker.
 
 use super::consumer::Todo;
 use super::dead;
 use super::driver::Driver;
-use super::turn::ConsumerId;
+use super::turn::{ConsumerId, NotePlace};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::Millis;
@@ -89,8 +90,14 @@ impl Driver {
     pub(super) fn bury(self: &Rc<Self>, dying: Dying) {
         let driver = self.clone();
         self.spawn(async move {
-            // Failed: it comes again.
-            let _ = driver.recorded(dying).await;
+            let named = driver.core.borrow().consumers.spec(dying.consumer).map(|spec| {
+                let group = spec.group.name.clone();
+                (spec.station.clone(), NotePlace { partition: dying.partition, sequence: dying.sequence, group })
+            });
+            // It comes again.
+            if let (Err(error), Some((station, place))) = (driver.clone().recorded(dying).await, named) {
+                driver.call(|core, _| core.unrecorded(station, 0, Some(error), Some(place)));
+            }
         });
     }
 

@@ -2,10 +2,12 @@
 
 use super::connection::Connection;
 use super::consumer::Spec;
+use super::dead;
 use super::driver::Driver;
 use super::turn::{ConsumerId, OpId};
 use crate::base::error::{Error, Kind};
 use crate::brokers::terms::{GroupFacts, StationSpec};
+use crate::runtime::Part;
 use std::rc::Rc;
 
 impl Driver {
@@ -23,6 +25,11 @@ impl Driver {
         let driver = self.clone();
         self.spawn(async move {
             let result = driver.find_group(id).await;
+            if let Ok(facts) = &result
+                && facts.broker_drops
+            {
+                dead::attend(&driver, id, facts.ack_time);
+            }
             driver.call(|core, now| {
                 let (_, consumers, _, mut ctx) = core.parts(now);
                 match result {
@@ -55,6 +62,10 @@ impl Driver {
             })?,
         };
         let group = ops.group(&facts, &spec.group).await?;
+        if group.broker_drops {
+            self.loaded(Part::Dead).await?;
+            ops.heed_deaths(&facts).await?;
+        }
         ops.retold(&mut facts);
         // Messages are handed over without an engine, too: then decode() says what is missing.
         match self.bind(&facts, since).await {

@@ -89,6 +89,7 @@ pub(super) struct Consumer {
     pub(super) spec: Spec,
     pub(super) stage: Stage,
     pub(super) broker_buries: bool,
+    pub(super) broker_drops: bool,
     pub(super) feeds: Vec<Feed>,
     pub(super) mode: Mode,
     pub(super) scope: Scope,

@@ -127,6 +127,19 @@ pub struct Note {
     pub messages: u32,
     /// Why, if something failed.
     pub error: Option<Error>,
+    /// Which message of the station, if it is about one.
+    pub place: Option<NotePlace>,
+}
+
+/// A message that a note is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotePlace {
+    /// The partition's number.
+    pub partition: u32,
+    /// Its sequence there.
+    pub sequence: u64,
+    /// The group that gave up on it.
+    pub group: String,
 }
 
 /// One thing that happened.
@@ -294,14 +307,15 @@ impl Turn {
             note.messages = note.messages.saturating_add(1);
             return;
         }
-        let note = Note { event: "produce_repeated", station: station.into(), messages: 1, error: None };
+        let note = Note { event: "produce_repeated", station: station.into(), messages: 1, error: None, place: None };
         self.rows.push(Row::Note(Box::new(note)));
     }
 
     /// The broker refused something that nobody waits for.
     pub fn refused(&mut self, error: Error) {
         let station = error.station.as_deref().unwrap_or_default().into();
-        self.rows.push(Row::Note(Box::new(Note { event: "refused", station, messages: 0, error: Some(error) })));
+        let note = Note { event: "refused", station, messages: 0, error: Some(error), place: None };
+        self.rows.push(Row::Note(Box::new(note)));
     }
 
     /// Something for `status()`.

@@ -19,7 +19,7 @@ impl Engine {
 
     /// The next dead letters with numbers from `from` to `to`; none if there are no more. Of each: number, kind of reason,
     /// detail, group, station, partition, sequence, stamp in nanoseconds, deliveries, names and values of headers in turn,
-    /// payload.
+    /// payload, numbers of what lies apart from it.
     pub fn letters(&self, station: String, from: f64, to: f64) -> Promise {
         let driver = self.driver.clone();
         promise(async move {
@@ -44,11 +44,14 @@ impl Engine {
         })
     }
 
-    /// Forget a dead letter.
+    /// Forget a dead letter, and what lies apart from it: the numbers that [`Engine::letters`] gives last.
     #[wasm_bindgen(js_name = discardLetter)]
-    pub fn discard_letter(&self, station: String, number: f64) -> Promise {
+    pub fn discard_letter(&self, station: String, number: f64, rest: Array) -> Promise {
         let driver = self.driver.clone();
-        promise(async move { driver.discard(&station, number as u64).await.map(|()| JsValue::UNDEFINED) })
+        promise(async move {
+            let rest: Vec<u64> = rest.iter().filter_map(|number| number.as_f64()).map(|number| number as u64).collect();
+            driver.discard(&station, number as u64, &rest).await.map(|()| JsValue::UNDEFINED)
+        })
     }
 
     /// Keep a message that failed its schema among the dead, as the station's options say. `headers`: names and values in
@@ -89,7 +92,8 @@ fn fields(letter: &Letter) -> JsValue {
     };
     let headers: Array =
         letter.headers.iter().flat_map(|(name, value)| [name, value]).map(|text| JsValue::from_str(text)).collect();
-    let fields: [JsValue; 11] = [
+    let rest: Array = letter.rest.iter().map(|number| JsValue::from(*number as f64)).collect();
+    let fields: [JsValue; 12] = [
         JsValue::from(letter.number as f64),
         reason.into(),
         text(detail.filter(|detail| !detail.is_empty())),
@@ -101,6 +105,7 @@ fn fields(letter: &Letter) -> JsValue {
         letter.deliveries.into(),
         headers.into(),
         Uint8Array::from(letter.data.as_slice()).into(),
+        rest.into(),
     ];
     fields.iter().collect::<Array>().into()
 }

@@ -2,11 +2,20 @@
 //! once, so that a close waits for it.
 
 use super::engine::{Engine, promise};
+use super::report::set;
 use crate::client::dying::Dying;
-use crate::client::turn::ConsumerId;
+use crate::client::turn::{ConsumerId, NotePlace};
 use crate::policy::redelivery::Cause;
-use js_sys::Promise;
+use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
+
+/// What a logger gets of the place of a message: whoever consumes tells it.
+#[inline(never)]
+pub(super) fn set_place(object: &Object, place: &NotePlace) {
+    set(object, "partition", place.partition);
+    set(object, "sequence", place.sequence as f64);
+    set(object, "group", place.group.as_str());
+}
 
 #[wasm_bindgen]
 impl Engine {

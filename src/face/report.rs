@@ -1,13 +1,13 @@
 //! Cold results as plain JavaScript objects: stations, statuses.
 
-use super::fault;
+use super::{dying, fault};
 use crate::base::value::Value;
 use crate::brokers::terms::{Retention, StationReport, StationSpec};
 use crate::client::turn::{Note, Status};
 use js_sys::{Array, Date, Object, Reflect};
 use wasm_bindgen::JsValue;
 
-fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
+pub(super) fn set(object: &Object, name: &str, value: impl Into<JsValue>) {
     // Setting a member of a fresh plain object cannot fail.
     let _ = Reflect::set(object, &name.into(), &value.into());
 }
@@ -82,6 +82,9 @@ pub(super) fn note(note: &Note) -> JsValue {
     }
     if note.messages > 0 {
         set(&object, "messages", note.messages);
+    }
+    if let Some(place) = &note.place {
+        dying::set_place(&object, place);
     }
     if let Some(error) = &note.error {
         set(&object, "error", fault::fields(error));

@@ -7,6 +7,7 @@ import { tool } from '../../scripts/lib/tools.mjs';
  * - api(subject, body): one question to the JetStream API; its answer, errors included
  * - publish(subject, text, headers): a message into a stream, by @nats-io/jetstream; its receipt
  * - term(stream, group, reason): the group's next message, given up by @nats-io/jetstream; its text
+ * - take(stream, group, count): the group's next messages, taken by @nats-io/jetstream and left alone; their texts
  * - read(stream, count): so many messages as @nats-io/jetstream reads them, from the first on
  * @param {string} url
  */
@@ -33,6 +34,12 @@ export function jetstream(url) {
       message?.term(reason);
       await (await connection()).flush();
       return message?.string();
+    },
+    async take(stream, group, count) {
+      const consumer = await (await client()).consumers.get(stream, group);
+      const texts = [];
+      for await (const message of await consumer.fetch({ max_messages: count, expires: 2000 })) texts.push(message.string());
+      return texts;
     },
     async read(stream, count) {
       const consumer = await (await client()).consumers.get(stream);

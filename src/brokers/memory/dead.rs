@@ -89,6 +89,7 @@ impl Store {
             headers: head::headers(head),
             data: data.to_vec(),
             token: Vec::new(),
+            told: false,
             nonce: String::new(),
             limit: Millis(0),
         })

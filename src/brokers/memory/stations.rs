@@ -216,6 +216,7 @@ impl Group {
             max_deliveries: self.max_deliveries,
             ack_time: self.ack_time,
             broker_buries: true,
+            broker_drops: false,
         }
     }
 }

@@ -257,7 +257,13 @@ fn join_all(places: Vec<Place>, spec: &GroupSpec, configs: &[Value]) -> GroupFac
     let (ack_time, max_deliveries) =
         configs.first().map_or((spec.ack_time, spec.max_deliveries), |config| limits_of(config, spec));
     let feed = |place: Place| FeedSpec { place, group: spec.name.clone(), auto_ack: spec.auto_ack, ack_time };
-    GroupFacts { feeds: places.into_iter().map(feed).collect(), max_deliveries, ack_time, broker_buries: true }
+    GroupFacts {
+        feeds: places.into_iter().map(feed).collect(),
+        max_deliveries,
+        ack_time,
+        broker_buries: true,
+        broker_drops: false,
+    }
 }
 
 /// Leave a group with all members of ours; the broker removes it with the last one that it knows of.

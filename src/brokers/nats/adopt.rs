@@ -1,11 +1,14 @@
 //! Stations that exist already, made by us or by others: where messages can be sent, and what is stored otherwise than asked.
-//! Nothing is ever written to a stream that somebody else made.
+//! Nothing is ever written to a stream that somebody else made. And durables: whose limit of deliveries counts.
 //!
 //! Source: jetstream.md section 2.6. Knows nothing of the API.
 
 use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::brokers::terms::{Retention, StationSpec};
+
+/// Deliveries of a durable that does not say: without end.
+const ENDLESS: u32 = u32::MAX;
 
 /// The subject to which messages for a foreign stream go; empty if there is none: it has several or wildcards, it is a
 /// mirror, or it never says what it has stored.
@@ -44,6 +47,21 @@ pub fn differs(config: &Value, stored: &StationSpec, asked: &StationSpec) -> Vec
         _ => false,
     };
     asked.given.iter().copied().filter(|option| other(option)).collect()
+}
+
+/// The limits of deliveries of a durable: ours, in its metadata, and the server's own, which one of somebody else's may have.
+#[inline(never)]
+pub fn limits(config: &Value) -> (u32, u32) {
+    let ours = super::station::number(config.get("metadata"), "stationmaster.max_deliver");
+    let server = config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok());
+    (ours.unwrap_or(ENDLESS), server.filter(|limit| *limit > 0).unwrap_or(ENDLESS))
+}
+
+/// The server drops what it has delivered too often before a client would count that (jetstream.md section 5.3).
+#[inline(never)]
+pub fn drops(config: &Value) -> bool {
+    let (ours, server) = limits(config);
+    server < ENDLESS && server <= ours && config.get("ack_policy").text() != Some("none")
 }
 
 /// What was asked, as the server stores it.

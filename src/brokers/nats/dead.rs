@@ -10,14 +10,14 @@
 //! said to the server: the ack time brings the message back. Source: jetstream.md section 5.2. Knows no consumers.
 
 use super::api::{Api, Body, Refusal};
-use super::{browse, graves, head, names, receipt, station};
+use super::{browse, graves, head, names, pieces, receipt, station};
 use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, Time};
 use crate::base::value::Value;
-use crate::brokers::dead::{Death, Kept, Letter, Revived, gone};
-use crate::brokers::terms::{Done, StationFacts, StationSpec, Stored};
+use crate::brokers::dead::{Death, Letter, Revived, gone};
+use crate::brokers::terms::{Done, StationFacts, StationSpec};
 use crate::link::session::{Draft, Output, Place, Slot};
 use crate::policy::partition::{self, Choice};
 use crate::policy::redelivery::Cause;
@@ -37,7 +37,13 @@ pub async fn bury(api: &Api, death: &Death) -> Done<()> {
             Err(error) => try_again(api, error, until)?,
         }
     };
-    let spec = station::read_spec(&info);
+    copy(api, &station::read_spec(&info), death, until).await?;
+    if death.token.is_empty() { Ok(()) } else { end(api, death, until).await }
+}
+
+/// Make the copies of a message that dies in a station with these options.
+pub(super) async fn copy(api: &Api, spec: &StationSpec, death: &Death, until: Time) -> Done<()> {
+    let name = death.station.as_str();
     let store = names::stream(&names::token(name), death.partition.max(1));
     let id = death.id(&store);
     let headers = death.copy();
@@ -46,16 +52,22 @@ pub async fn bury(api: &Api, death: &Death) -> Done<()> {
         Cause::Deliveries | Cause::Rejected(_) => spec.poison_to_dls,
     };
     if keeps {
-        let target = Target { name, subject: graves::subject(name), home: Home::Letters(&spec) };
-        target.store(api, &headers, &id, &death.data, until).await?;
+        let target = Target { name, subject: graves::subject(name), home: Home::Letters(spec) };
+        match target.store(api, &headers, Some(&id), &death.data, until).await {
+            Err(error) if error.kind == Kind::TooLarge => pieces::store(api, &target, death, &id, until).await?,
+            other => other.map(|_| ())?,
+        }
     }
     if !spec.dls_station.is_empty() {
         let facts = dead_letter_station(api, &spec.dls_station, until).await?;
         let place = by_hash(&facts, &id)?;
         let target = Target { name: &facts.name, subject: place.address.clone(), home: Home::Station };
-        target.store(api, &headers, &id, &death.data, until).await?;
+        match target.store(api, &headers, Some(&id), &death.data, until).await {
+            Err(error) if error.kind == Kind::TooLarge => pieces::store_less(api, &target, death, &id, until).await?,
+            other => other.map(|_| ())?,
+        }
     }
-    if death.token.is_empty() { Ok(()) } else { end(api, death, until).await }
+    Ok(())
 }
 
 /// Have the server deliver it never again.
@@ -65,7 +77,8 @@ async fn end(api: &Api, death: &Death, until: Time) -> Done<()> {
         Cause::Rejected(text) | Cause::Schema(text) => text,
     };
     let word: String = reason.chars().take(200).map(|c| if c < ' ' || c == '\u{7f}' { ' ' } else { c }).collect();
-    let body = format!("+TERM {word}");
+    // Where the server's word of it would be made a letter again, the delivery ends as if it had been done.
+    let body = if death.told { "+ACK".into() } else { format!("+TERM {word}") };
     let to = lossy(&death.token);
     let mut pause = limits::NOT_NOW_FIRST;
     loop {
@@ -130,7 +143,7 @@ enum Home<'a> {
 }
 
 /// Where a message is to be stored.
-struct Target<'a> {
+pub(super) struct Target<'a> {
     name: &'a str,
     subject: String,
     home: Home<'a>,
@@ -138,17 +151,18 @@ struct Target<'a> {
 
 impl Target<'_> {
     /// Store a message: its sequence, and whether it was there already.
-    async fn store(
+    pub(super) async fn store(
         &self,
         api: &Api,
         headers: &[(String, String)],
-        id: &str,
+        id: Option<&str>,
         data: &[u8],
         until: Time,
     ) -> Done<(u64, bool)> {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let (message, head) =
-            head::copy(&Draft { producer: "", headers: &headers, msg_id: Some(id), data, times: Default::default() });
+        let draft = Draft { producer: "", headers: &headers, msg_id: id, data, times: Default::default() };
+        let plain = id.is_none() && headers.is_empty();
+        let (message, head) = if plain { (data.to_vec(), 0) } else { head::copy(&draft) };
         let mut pause = limits::NOT_NOW_FIRST;
         let mut looked = false;
         loop {
@@ -236,14 +250,17 @@ pub async fn letters(api: &Api, name: &str, from: u64, to: u64) -> Done<Vec<Lett
     let mut walk = browse::whole(&place, &info);
     walk.next = walk.next.max(from);
     walk.last = walk.last.min(to);
-    let found = browse::page(api, &mut walk, AT_ONCE).await?;
-    let kept = |stored: Stored| Kept {
-        number: stored.sequence,
-        stamp: stored.stamp,
-        headers: head::visible(&stored.head),
-        data: stored.data,
-    };
-    Ok(found.into_iter().map(|stored| Letter::read(kept(stored), name)).collect())
+    let mut letters = Vec::new();
+    while letters.is_empty() {
+        let found = browse::page(api, &mut walk, AT_ONCE).await?;
+        if found.is_empty() {
+            break;
+        }
+        for stored in found {
+            letters.extend(pieces::letter(api, &walk, stored, name).await?);
+        }
+    }
+    Ok(letters)
 }
 
 /// Why there are no letters where there were some.
@@ -267,17 +284,24 @@ pub async fn revive(api: &Api, name: &str, number: u64) -> Done<Revived> {
     };
     let target = Target { name, subject: place.address.clone(), home: Home::Station };
     let until = api.exchange().0.now().mono + limits::RECEIPT;
-    let (sequence, duplicate) = target.store(api, &letter.headers, &id, &letter.data, until).await?;
-    match delete(api, name, number).await {
+    let (stored, id) = match target.store(api, &letter.headers, Some(&id), &letter.data, until).await {
+        // It had no room for an id when it was stored first, and has none now.
+        Err(error) if error.kind == Kind::TooLarge => {
+            (target.store(api, &letter.headers, None, &letter.data, until).await, String::new())
+        }
+        stored => (stored, id),
+    };
+    let (sequence, duplicate) = stored?;
+    match delete(api, name, number, &letter.rest).await {
         // Somebody else was as fast; the message is stored once all the same.
         Ok(_) => Ok(Revived { partition: place.partition, sequence, duplicate, id }),
         Err(error) => Err(error.maybe_delivered(true)),
     }
 }
 
-/// Forget a letter.
-pub async fn discard(api: &Api, name: &str, number: u64) -> Done<()> {
-    if delete(api, name, number).await? {
+/// Forget a letter, and its other pieces.
+pub async fn discard(api: &Api, name: &str, number: u64, rest: &[u64]) -> Done<()> {
+    if delete(api, name, number, rest).await? {
         return Ok(());
     }
     match station::find(api, name).await? {
@@ -286,12 +310,16 @@ pub async fn discard(api: &Api, name: &str, number: u64) -> Done<()> {
     }
 }
 
-/// Remove a letter; false if it was not there.
-async fn delete(api: &Api, name: &str, number: u64) -> Done<bool> {
-    let body = Body::default().number("seq", i64::try_from(number).unwrap_or(i64::MAX)).flag("no_erase", true);
-    match api.ask(&format!("STREAM.MSG.DELETE.{}", graves::stream(name)), body.finish()).await {
-        Ok(_) => Ok(true),
-        Err(refusal) if matches!(refusal.code(), 10043 | 10057 | 10037 | 10059) => Ok(false),
-        Err(refusal) => Err(refusal.error(name)),
+/// Remove a letter, and then its other pieces; false if it was not there.
+async fn delete(api: &Api, name: &str, number: u64, rest: &[u64]) -> Done<bool> {
+    let mut there = true;
+    for (index, number) in [number].iter().chain(rest).enumerate() {
+        let body = Body::default().number("seq", i64::try_from(*number).unwrap_or(i64::MAX)).flag("no_erase", true);
+        match api.ask(&format!("STREAM.MSG.DELETE.{}", graves::stream(name)), body.finish()).await {
+            Ok(_) => {}
+            Err(refusal) if matches!(refusal.code(), 10043 | 10057 | 10037 | 10059) => there &= index > 0,
+            Err(refusal) => return Err(refusal.error(name)),
+        }
     }
+    Ok(there)
 }

@@ -1,4 +1,5 @@
-//! The stream beside a station's own in which its dead letters lie: what it is called, whether it is there, its end.
+//! The streams beside a station's own in which its dead letters lie, and what the server tells of deaths: what they are
+//! called, whether they are there, their end.
 //!
 //! Source: jetstream.md section 5.2. Knows nothing of what lies in it.
 
@@ -12,7 +13,12 @@ pub fn stream(station: &str) -> String {
     format!("{}$dls", names::token(station))
 }
 
-/// Its one subject.
+/// Name of the stream of what the server itself tells of deaths.
+pub fn notices(station: &str) -> String {
+    format!("DLADV_{}", names::token(station))
+}
+
+/// The one subject of the station's dead.
 pub fn subject(station: &str) -> String {
     format!("stations.{}.dls", names::token(station))
 }
@@ -30,13 +36,23 @@ pub async fn look(api: &Api, station: &str) -> Done<Option<Value>> {
     }
 }
 
-/// Remove it, along with its station.
+/// Remove them, along with their station.
 pub async fn remove(api: &Api, station: &str) -> Done<()> {
-    if look(api, station).await?.is_none() {
-        return Ok(());
+    let told = api.begin(&format!("STREAM.INFO.{}", notices(station)), Vec::new());
+    if look(api, station).await?.is_some() {
+        match api.ask(&format!("STREAM.DELETE.{}", stream(station)), Vec::new()).await {
+            Err(refusal) if refusal.code() != 10059 => return Err(refusal.error(station)),
+            _ => {}
+        }
     }
-    match api.ask(&format!("STREAM.DELETE.{}", stream(station)), Vec::new()).await {
-        Err(refusal) if refusal.code() != 10059 => Err(refusal.error(station)),
-        _ => Ok(()),
+    // Few stations have one, and few users the right to ask about it.
+    if let Ok(info) = told.answer().await
+        && info.get("config").get("metadata").get("stationmaster.dls_of").text() == Some(station)
+    {
+        match api.ask(&format!("STREAM.DELETE.{}", notices(station)), Vec::new()).await {
+            Err(refusal) if refusal.code() != 10059 => return Err(refusal.error(station)),
+            _ => {}
+        }
     }
+    Ok(())
 }

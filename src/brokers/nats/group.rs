@@ -5,16 +5,13 @@
 //! Knows nothing of messages.
 
 use super::api::{Api, Body, Refusal};
-use super::{names, station};
+use super::{adopt, names, station};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, rfc3339};
 use crate::base::value::Value;
 use crate::brokers::terms::{Done, GroupFacts, GroupSpec, Start, StationFacts};
 use crate::link::session::{FeedSpec, Place};
-
-/// Deliveries of a durable that does not say: without end.
-const ENDLESS: u32 = u32::MAX;
 
 /// A sequence that no stream reaches, and every reader of numbers takes.
 const FAR: u64 = 9_007_199_254_740_991;
@@ -40,6 +37,7 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
         max_deliveries: spec.max_deliveries,
         ack_time: spec.ack_time,
         broker_buries: false,
+        broker_drops: false,
     };
     for (place, pending) in asked {
         let info = match pending.answer().await {
@@ -78,12 +76,10 @@ fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -
     if let Some(nanos) = config.get("ack_wait").whole().filter(|nanos| *nanos > 0) {
         group.ack_time = Millis((nanos / 1_000_000).max(1));
     }
-    let limit = station::number(config.get("metadata"), "stationmaster.max_deliver");
-    let server =
-        config.get("max_deliver").whole().and_then(|limit| u32::try_from(limit).ok()).filter(|limit| *limit > 0);
-    // A durable of somebody else's may have a limit of its own: what is given back on its last delivery dies here all the
-    // same; what is merely not acked, the server drops without a word.
-    group.max_deliveries = limit.unwrap_or(ENDLESS).min(server.unwrap_or(ENDLESS));
+    let (ours, server) = adopt::limits(config);
+    // What is given back on its last delivery dies here all the same; what is merely not acked, the server drops.
+    group.max_deliveries = ours.min(server);
+    group.broker_drops |= adopt::drops(config);
     group.feeds.push(FeedSpec {
         place: place.clone(),
         group: spec.name.clone(),

@@ -5,6 +5,7 @@
 //! session   log in, correlate, route     feed                the pulls of one feed
 //! nkey      seeds, JWTs, signatures       tap                frames for inspectors
 //! names, api, station, group, dead, graves  operations: sequences of questions, as async functions
+//! notices, pieces                        deaths that the server itself tells of; dead letters that are too large
 //! list, browse, page                     ... that only look: stations, and what they hold
 //! adopt, time                            streams that exist already; messages that vanish or appear later
 //! ```
@@ -24,8 +25,10 @@ pub mod list;
 pub mod live_head;
 pub mod names;
 pub mod nkey;
+pub mod notices;
 pub mod page;
 pub mod patch;
+pub mod pieces;
 pub mod receipt;
 pub mod registry;
 pub mod session;

@@ -18,6 +18,7 @@ mod live;
 mod moving;
 mod odd;
 mod pings;
+mod pulled;
 mod sharing;
 
 use super::feed::Pulls;
@@ -276,6 +277,9 @@ impl NatsSession {
     fn message(&mut self, now: Now, msg: &Msg, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
         let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
         if msg.sid == INBOX_SID {
+            if !msg.reply.is_empty() && !self.gathered.is_empty() && self.brought(part(&msg.reply), part(&msg.data)) {
+                return;
+            }
             let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
             if name.first() == Some(&pings::ASK) && self.ears.is_used() {
                 return self.answered(name, msg, bytes, source, start);

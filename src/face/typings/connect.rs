@@ -88,7 +88,9 @@ export interface ConnectOptions {
    * Hears what the client does. Events: those of `status()` by their `type`, with the entry as `detail`;
    * `produce_repeated` (a message was sent once more), `given_back` (held messages that nobody took), `settle_failed`
    * (an ack that came to nothing), `refused` (what the broker refused without anybody waiting for it), `handler_failed`,
-   * `entries_dropped` (a slow reader of `status()` or `tap()`). Never gets a password, a seed or a payload.
+   * `dead_letter_failed` (a message died and could not be kept, with the place and the error; the broker delivers or tells of
+   * it again), `dead_letters_lost` (retention had removed so many before they could be kept), `entries_dropped` (a slow reader
+   * of `status()` or `tap()`). Never gets a password, a seed or a payload.
    */
   logger?: ((entry: { level: "debug" | "info" | "warn" | "error"; event: string; detail?: Record<string, unknown> }) => void) | undefined;
 }

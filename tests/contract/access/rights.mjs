@@ -169,6 +169,78 @@ row('no right to publish to a channel: a request rejects with permission_denied,
   t.equal(connection.isConnected(), true, 'isConnected()');
 });
 
+/** A durable as others make them, in a station of the owner's, and what a page needs to read it. */
+async function limited(t, permissions) {
+  const name = t.name();
+  const { url } = await narrow(t, permissions(name));
+  const owner = await t.connect({ url, ...OWNER });
+  const station = await owner.station(name);
+  await owner.request(`$JS.API.CONSUMER.CREATE.${name}.theirs`, { stream_name: name, action: 'create', config: { name: 'theirs', durable_name: 'theirs', ack_policy: 'explicit', ack_wait: 600e6, max_deliver: 1 } });
+  return { name, url, owner, station };
+}
+
+const pageRights = (name) => leastRights(name, 'theirs', '_INBOX.page');
+
+row('a group whose limit is the server’s, and no right to keep what it drops: the consumer rejects and says what to do', async (t) => {
+  const { name, url, owner, station } = await limited(t, pageRights);
+  const page = await t.connect({ url, ...PAGE, inboxPrefix: '_INBOX.page' });
+  await t.rejects(t.within(8000, page.consumer(name, { consumerGroup: 'theirs' }), 'consumer()'), 'permission_denied', { says: [`STREAM.CREATE.DLADV_${name}`, 'stationmaster.dls_poison'], station: name, retryable: false });
+  // Without dead letters nothing has to be kept.
+  const { config } = (await owner.request(`$JS.API.STREAM.INFO.${name}`, '')).json();
+  await owner.request(`$JS.API.STREAM.UPDATE.${name}`, { ...config, metadata: { ...config.metadata, 'stationmaster.dls_poison': '0' } });
+  await station.produce('x');
+  const consumer = await page.consumer(name, { consumerGroup: 'theirs' });
+  t.deepEqual(t.texts(await t.collect(consumer, 1)), ['x'], 'messages');
+});
+
+row('a group whose limit is the server’s, and somebody who may has opened it before', async (t) => {
+  const more = (name) => pageRights(name).replace('"$JS.API.INFO"', `"$JS.API.INFO", "$JS.API.STREAM.INFO.DLADV_${name}", "$JS.API.CONSUMER.INFO.DLADV_${name}.fwd", "$JS.API.CONSUMER.MSG.NEXT.DLADV_${name}.fwd", "$JS.ACK.DLADV_${name}.fwd.>", "$JS.API.DIRECT.GET.${name}"`);
+  const { name, url, owner, station } = await limited(t, more);
+  const before = await t.connect({ url, ...OWNER });
+  await before.consumer(name, { consumerGroup: 'theirs' });
+  await before.close();
+  // The stream of the dead letters is there as well: with the first of them the page would have to make it.
+  const first = await station.consumer({ consumerName: 'first' });
+  await station.produce('x');
+  await (await t.collect(first, 1, { ack: false }))[0].deadLetter('first');
+  const page = await t.connect({ url, ...PAGE, inboxPrefix: '_INBOX.page' });
+  const consumer = await page.consumer(name, { consumerGroup: 'theirs' });
+  await t.collect(consumer, 1, { ack: false });
+  await t.nothing(consumer, 1500);
+  const groups = async () => {
+    const list = [];
+    const { state: { last_seq: last } } = (await owner.request(`$JS.API.STREAM.INFO.${name}$dls`, '')).json();
+    for (let seq = 1; seq <= last; seq++) list.push((await owner.request(`$JS.API.DIRECT.GET.${name}$dls`, { seq })).headers['X-Dead-Group']);
+    return list;
+  };
+  await t.until(async () => (await groups()).join() === 'first,theirs', 8000, 'the page has recorded it');
+});
+
+row('no right to keep dead letters: the logger is told with the place, and the message comes again', async (t) => {
+  const name = t.name();
+  const { url } = await narrow(t, `{ publish: { deny: ["stations.${name}.dls"] }, subscribe: { allow: [">"] } }`);
+  const owner = await t.connect({ url, ...OWNER });
+  const station = await owner.station(name);
+  await station.produce('poison');
+  const entries = [];
+  const page = await t.connect({ url, ...PAGE, logger: (entry) => { entries.push(entry); } });
+  const consumer = await page.consumer(name, { consumerGroup: 'g', maxMsgDeliveries: 1, maxAckTimeMs: 600 });
+  await t.collect(consumer, 1, { ack: false });
+  const failed = () => entries.filter((entry) => entry.event === 'dead_letter_failed');
+  await t.until(async () => { await t.nothing(consumer, 300); return failed().length > 1; }, 10_000, 'two entries: it has come again');
+  const [{ level, detail }] = failed();
+  t.deepEqual([level, detail.station, detail.partition, detail.sequence, detail.group], ['warn', name, 1, 1, 'g'], 'the entry');
+  t.checkError(detail.error, 'permission_denied', { says: `stations.${name}.dls`, station: name });
+  // Somebody who may makes it a letter.
+  const other = await owner.consumer(name, { consumerGroup: 'g' });
+  await t.until(async () => {
+    await t.nothing(other, 300);
+    const list = [];
+    for await (const letter of station.deadLetters()) list.push(letter.text());
+    return list.join() === 'poison';
+  }, 10_000, 'a letter');
+});
+
 row('domain: the own one, by its name', async (t) => {
   const { url } = await server(t, { domain: 'hub' });
   const connection = await t.connect({ url, domain: 'hub' });

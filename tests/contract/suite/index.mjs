@@ -20,6 +20,8 @@ import './starts.mjs';
 import './ack.mjs';
 import './redelivery.mjs';
 import './dead.mjs';
+import './dead-told.mjs';
+import './dead-large.mjs';
 import './resend.mjs';
 import './fetch.mjs';
 import './iterate.mjs';
