@@ -51,6 +51,7 @@ const packageStages = [
   { name: 'demo', budget: 30, command: node('scripts/demo.mjs'), env: { CI: '1' }, count: countDemo },
   { name: 'schemas node', budget: 15, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'node') },
   { name: 'schemas chromium', budget: 20, command: node('tests/schemas/run.mjs', '--package', packed, '--quiet', '--runtime', 'chromium') },
+  { name: 'samples', budget: 30, command: [programs.node, join(root, 'tests/samples/run.mjs'), '--package', packed] },
   // Its clients are the platform's WebSockets, which the machine's own Node may not have.
   { name: 'stand-in of memphis', budget: 30, command: [programs.node, join(root, 'tests/stand-in/memphis/check.mjs')] },
   { name: 'parts', budget: 10, command: node('tests/parts/run.mjs') },

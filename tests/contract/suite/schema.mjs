@@ -135,8 +135,7 @@ row('schemaName: the station begins with it, and info() tells', needs, async (t)
   t.equal(info.options.schemaName, schema, 'info().options.schemaName');
   await t.rejects(station.produce({ id: 'x' }), 'schema_violation', { station: station.name });
   t.deepEqual([...(await connection.station(station.name, { schemaName: schema })).differs], [], 'differs from the same');
-  // Memphis does not tell how a station was made.
-  if (t.broker !== 'memphis') t.deepEqual([...(await connection.station(station.name, { schemaName: '' })).differs], ['schemaName'], 'differs from none');
+  t.deepEqual([...(await connection.station(station.name, { schemaName: '' })).differs], ['schemaName'], 'differs from none');
   const bare = await connection.station(t.name());
   t.equal((await bare.info()).schema, undefined, 'info().schema without one');
 });
