@@ -44,7 +44,7 @@ use crate::runtime::{Part, Runtime};
 use dead::{Death, Letter, Revived, Told};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use terms::{Done, GroupFacts, GroupSpec, Lack, Schema, Start, StationFacts, StationReport, StationSpec, Stored, Walk};
 
 /// The brokers of the contract.
@@ -343,6 +343,15 @@ impl Ops {
                 let _ = (name, producer);
                 Operation::ready(Ok(()))
             }
+        }
+    }
+
+    /// Wake after the next input, where a broker has a use for it: what the turn brings has happened then.
+    pub fn wake_later(&self, waker: &Waker) {
+        match self {
+            #[cfg(feature = "memphis")]
+            Ops::Memphis(ops) => ops.wake_later(waker),
+            _ => waker.wake_by_ref(),
         }
     }
 

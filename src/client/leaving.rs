@@ -3,14 +3,19 @@
 //! Comes in the part of the broker that wants to know. Knows no broker.
 
 use super::driver::Driver;
+use super::producer::Producers;
 use super::sender::Stage;
 use super::turn::{OpId, ProducerId};
-use crate::base::time::Millis;
-use crate::link::exchange::Exchange;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 
-/// How often it is looked whether a producer is done with what it had.
-const LOOK: Millis = Millis(10);
+impl Producers {
+    /// It was destroyed, and what it had has not all its outcome.
+    fn is_leaving(&mut self, id: ProducerId) -> bool {
+        self.get(id).is_some_and(|producer| matches!(producer.stage, Stage::Closing { .. }))
+    }
+}
 
 impl Driver {
     /// Destroy a producer, and have the broker forget it; the operation ends when it has.
@@ -28,18 +33,20 @@ impl Driver {
         });
         let driver = self.clone();
         self.spawn(async move {
-            let busy = |driver: &Rc<Driver>| {
-                driver.call(|core, _| {
-                    core.producers.get(id).is_some_and(|producer| matches!(producer.stage, Stage::Closing { .. }))
+            if let Ok(ops) = driver.operations() {
+                // Whatever ends it is an input, or follows from one.
+                poll_fn(|context| match driver.look(|core| core.producers.is_leaving(id)) {
+                    true => {
+                        ops.wake_later(context.waker());
+                        Poll::Pending
+                    }
+                    false => Poll::Ready(()),
                 })
-            };
-            while busy(&driver) {
-                Exchange(driver.clone()).pause(LOOK).await;
-            }
-            if let (Some(name), Ok(ops)) = (name, driver.operations()) {
+                .await;
                 for station in stations.iter().filter(|_| driver.core.borrow().is_up()) {
+                    let Some(name) = &name else { break };
                     // Without a link the broker finds out by itself, some time later.
-                    let _ = ops.leave_producer(station, &name).await;
+                    let _ = ops.leave_producer(station, name).await;
                 }
             }
             driver.call(|core, _| core.turn.end(op, Ok(())));

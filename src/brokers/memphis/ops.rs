@@ -14,6 +14,7 @@ use crate::brokers::terms::{
 use crate::link::exchange::Exchange;
 use crate::link::session::{NEEDS_DELAY, Place};
 use std::rc::Rc;
+use std::task::Waker;
 
 /// What is asked of one broker.
 pub struct Ops {
@@ -60,6 +61,8 @@ pub trait Operations {
     fn position<'a>(&'a self, place: &'a Place, group: &'a str) -> Operation<'a, Option<u64>>;
     /// Record a death.
     fn bury<'a>(&'a self, death: &'a Death) -> Operation<'a, ()>;
+    /// Wake whoever waits after the next input.
+    fn wake_later(&self, waker: &Waker);
     /// A schema, as it was told last.
     fn schema<'a>(&'a self, name: &'a str) -> Operation<'a, Option<Schema>>;
     /// Make a schema, or another version of it.
@@ -101,6 +104,10 @@ impl Operations for Ops {
 
     fn leave_producer<'a>(&'a self, name: &'a str, producer: &'a str) -> Operation<'a, ()> {
         boxed(producer::leave(self, name, producer))
+    }
+
+    fn wake_later(&self, waker: &Waker) {
+        self.shared.waiting.borrow_mut().push(waker.clone());
     }
 
     fn destroy<'a>(&'a self, facts: &'a StationFacts) -> Operation<'a, ()> {

@@ -209,6 +209,7 @@ impl Session for MemphisSession {
         if !self.was_up || matches!(input, Input::Tick) {
             self.listen(out);
         }
+        self.shared.wake();
     }
 
     fn poll(&mut self) -> Option<Output> {

@@ -5,6 +5,7 @@
 
 use crate::brokers::terms::Schema;
 use std::cell::{Cell, RefCell};
+use std::task::Waker;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Shared {
     pub links: Cell<u32>,
     /// Somebody listens, or does not any more, and the broker has not been told.
     pub changed: Cell<bool>,
+    /// Who waits for what the next input may bring.
+    pub waiting: RefCell<Vec<Waker>>,
 }
 
 /// A row of ours in the broker's database.
@@ -105,6 +108,14 @@ impl Shared {
             notify: Cell::new(false),
             links: Cell::new(0),
             changed: Cell::new(true),
+            waiting: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// There was an input, and what it brings is told in this turn: whoever waits looks after it.
+    pub fn wake(&self) {
+        for waker in self.waiting.take() {
+            waker.wake();
         }
     }
 
