@@ -274,6 +274,20 @@ impl Body {
         self
     }
 
+    /// An array of objects.
+    pub fn objects(mut self, key: &str, values: Vec<Body>) -> Body {
+        let mut text = vec![b'['];
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(&value.finish());
+        }
+        text.push(b']');
+        self.set(key, text);
+        self
+    }
+
     /// An object.
     pub fn object(mut self, key: &str, value: Body) -> Body {
         self.set(key, value.finish());

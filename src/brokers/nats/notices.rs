@@ -14,13 +14,17 @@ use super::{adopt, browse, dead, graves, head, names, page, station};
 use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
-use crate::base::time::Millis;
+use crate::base::time::{Millis, rfc3339};
 use crate::base::value::Value;
 use crate::brokers::dead::{Death, Told};
 use crate::brokers::terms::{Done, StationFacts, StationSpec};
 use crate::link::exchange::Answer;
 use crate::link::session::Place;
 use crate::policy::redelivery::Cause;
+
+fn whole(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
 
 /// The durable that all clients share.
 const GROUP: &str = "fwd";
@@ -64,23 +68,29 @@ async fn keep(api: &Api, facts: &StationFacts, spec: &StationSpec) -> Done<()> {
         .iter()
         .flat_map(|place| [DROPPED, TERMINATED].map(|subject| format!("{subject}.{}.>", place.store)))
         .collect();
-    let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let metadata = Body::default().text("stationmaster.v", "1").text("stationmaster.dls_of", name);
     let body = Body::default()
         .text("name", &stream)
-        .texts("subjects", &subjects.iter().map(String::as_str).collect::<Vec<_>>())
         .text("retention", "limits")
         .text("storage", if spec.in_memory { "memory" } else { "file" })
         .number("num_replicas", i64::from(spec.replicas))
         .text("discard", "old")
         .number("max_age", whole(Millis(limits::DEAD_SECONDS.saturating_mul(1000)).nanos()))
         .object("metadata", metadata);
-    if let Err(refusal) = api.ask(&format!("STREAM.CREATE.{stream}"), body.finish()).await {
+    let create = format!("STREAM.CREATE.{stream}");
+    let all: Vec<_> = subjects.iter().map(String::as_str).collect();
+    let mut answer = api.ask(&create, body.clone().texts("subjects", &all).finish()).await;
+    if matches!(answer, Err(Refusal::Api(10065, _))) {
+        // Somebody keeps what servers tell already: it is read from there.
+        answer = api.ask(&create, beside(api, body, &all).await.map_err(|refusal| refusal.error(name))?).await;
+    }
+    if let Err(refusal) = answer {
         there(api, &stream, refusal, name, |info| {
-            let listens = |subject: &String| {
-                info.get("config").get("subjects").elements().iter().any(|one| one.text() == Some(subject))
-            };
-            subjects.iter().all(listens)
+            let config = info.get("config");
+            let listens =
+                |subject: &&str| config.get("subjects").elements().iter().any(|one| one.text() == Some(subject));
+            config.get("metadata").get("stationmaster.dls_of").text() == Some(name)
+                || all.iter().all(|one| listens(one))
         })
         .await?;
     }
@@ -99,6 +109,24 @@ async fn keep(api: &Api, facts: &StationFacts, spec: &StationSpec) -> Done<()> {
         Ok(_) | Err(Refusal::Api(10148 | 10013, _)) => Ok(()),
         Err(refusal) => there(api, &format!("{stream}.{GROUP}"), refusal, name, |_| true).await,
     }
+}
+
+/// A stream on these subjects, but for those that another one has: these come from there, from now on.
+async fn beside(api: &Api, body: Body, subjects: &[&str]) -> Result<Vec<u8>, Refusal> {
+    let now = rfc3339(api.exchange().0.now().wall);
+    let (mut own, mut sources) = (Vec::new(), Vec::new());
+    for subject in subjects {
+        let found = api.ask("STREAM.NAMES", Body::default().text("subject", subject).finish()).await?;
+        let names: Vec<_> = found.get("streams").elements().iter().filter_map(Value::text).collect();
+        if names.is_empty() {
+            own.push(*subject);
+        }
+        for name in names {
+            let source = Body::default().text("name", name).text("filter_subject", subject);
+            sources.push(source.text("opt_start_time", &now));
+        }
+    }
+    Ok(body.texts("subjects", &own).objects("sources", sources).finish())
 }
 
 /// What could not be made may be there: made by somebody who may, or otherwise than it would be here.
@@ -155,7 +183,6 @@ pub async fn record(api: &Api, name: &str) -> Done<Told> {
 
 /// Ask for the next ones that are there. With a limit of bytes the server says in any case when it has sent all.
 fn next(api: &Api, name: &str) -> Answer {
-    let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
     let body = Body::default()
         .number("batch", i64::from(limits::TOLD))
         .number("max_bytes", whole(limits::TOLD_BYTES))
