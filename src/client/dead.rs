@@ -132,13 +132,16 @@ pub(super) fn attend(driver: &Rc<Driver>, id: ConsumerId, ack_time: Millis) {
     let driver = driver.clone();
     let pause = ack_time.half().clamp(limits::TOLD_FIRST, limits::TOLD_LAST);
     driver.clone().spawn(async move {
-        loop {
-            Exchange(driver.clone()).pause(pause).await;
-            let station = driver.look(|core| {
+        let station = || {
+            driver.look(|core| {
                 let open = !core.is_over() && core.consumers.ids().contains(&id);
                 core.consumers.spec(id).filter(|_| open).map(|spec| spec.station.clone())
-            });
-            let (Some(station), Ok(ops)) = (station, driver.operations()) else { return };
+            })
+        };
+        // A pause that begins after the end never ends.
+        while station().is_some() {
+            Exchange(driver.clone()).pause(pause).await;
+            let (Some(station), Ok(ops)) = (station(), driver.ops()) else { return };
             let outcome = ops.record_deaths(&station).await;
             driver.tell_told(&station, outcome);
         }

@@ -15,25 +15,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 const STATION: &str = "orders";
+const LETTERS: &str = "orders$dls";
 const OTHER: &str = "graves";
 const MESSAGES: u64 = 24;
 
 #[test]
 fn each_death_is_one_letter() {
-    seeds(0..12, false);
+    seeds(0..12, false, false);
+}
+
+#[test]
+fn each_death_that_the_server_tells_of_is_one_letter() {
+    seeds(2_000..2_012, false, true);
+}
+
+#[test]
+fn each_death_that_the_server_tells_of_is_one_letter_whatever_is_lost() {
+    seeds(3_000..3_080, true, true);
 }
 
 #[test]
 fn each_death_is_one_letter_whatever_is_lost() {
-    seeds(1_000..1_120, true);
+    seeds(1_000..1_120, true, false);
 }
 
 /// Play these seeds; SEED=<number> plays that one alone.
-fn seeds(range: std::ops::Range<u64>, wild: bool) {
+fn seeds(range: std::ops::Range<u64>, wild: bool, told: bool) {
     let one = std::env::var("SEED").ok().and_then(|value| value.parse::<u64>().ok());
     let range = one.map_or(range, |seed| seed..seed + 1);
     let failed: Vec<u64> =
-        range.filter(|seed| catch_unwind(AssertUnwindSafe(|| Play::new(*seed, wild).run())).is_err()).collect();
+        range.filter(|seed| catch_unwind(AssertUnwindSafe(|| Play::new(*seed, wild, told).run())).is_err()).collect();
     assert!(failed.is_empty(), "seeds {failed:?} fail; run one again with SEED=<number>");
 }
 
@@ -44,6 +55,8 @@ fn is_poison(payload: &str) -> bool {
 
 struct Play {
     wild: bool,
+    /// The group is a durable of somebody else's: the server counts.
+    told: bool,
     random: Random,
     world: World,
     server: Rc<RefCell<Server>>,
@@ -51,13 +64,13 @@ struct Play {
 }
 
 impl Play {
-    fn new(seed: u64, wild: bool) -> Play {
+    fn new(seed: u64, wild: bool, told: bool) -> Play {
         let mut random = Random::new(seed);
         let world = World::new(seed, json_reader());
         world.set_network(Network { latency: (0, 1 + random.below(20)), cuts: random.below(500), record: false });
         let server = Rc::new(RefCell::new(Server::new(seed)));
         world.listen("ws://a", server.clone());
-        let mut play = Play { wild, random, world, server, apps: Vec::new() };
+        let mut play = Play { wild, told, random, world, server, apps: Vec::new() };
         let app = play.connect();
         let ops = app.driver.ops().unwrap();
         let options = serde_json::from_value(json!({ "dlsStation": OTHER })).unwrap();
@@ -65,7 +78,12 @@ impl Play {
         let made = play.world.run(Millis(10_000), async move { ops.station(STATION, &spec).await });
         made.expect("no answer").unwrap();
         assert!(play.server.borrow().streams.contains_key(OTHER), "it comes along");
-        assert!(!play.server.borrow().streams.contains_key("orders$dls"), "made with the first dead letter");
+        assert!(!play.server.borrow().streams.contains_key(LETTERS), "made with the first dead letter");
+        if told {
+            let config = json!({ "name": "g", "durable_name": "g", "ack_wait": 1_500_000_000_u64, "max_deliver": 3 });
+            let asked = json!({ "stream_name": STATION, "action": "create", "config": config }).to_string();
+            play.server.borrow_mut().api(0, &format!("CONSUMER.CREATE.{STATION}.g"), &asked, "").unwrap();
+        }
         play.join(app);
         let now = play.world.now();
         for number in 1..=MESSAGES {
@@ -124,7 +142,17 @@ impl Play {
     }
 
     fn done(&self) -> usize {
-        self.server.borrow().streams[STATION].consumers["g"].done.len()
+        let server = self.server.borrow();
+        let group = &server.streams[STATION].consumers["g"];
+        let kept = |sequence: &u64| {
+            let id = format!("dl:orders:{sequence}:g");
+            [LETTERS, OTHER].iter().all(|stream| {
+                let messages = server.streams.get(*stream).into_iter().flat_map(|stream| stream.messages.values());
+                messages.into_iter().any(|message| header(&message.head, "Nats-Msg-Id").as_ref() == Some(&id))
+            })
+        };
+        // What the server has dropped is done with when it is a letter.
+        group.done.len() + group.dropped.keys().filter(|sequence| kept(sequence)).count()
     }
 
     /// What applications do with what came.
@@ -137,7 +165,8 @@ impl Play {
             while ready && !ended && app.take(*id) {}
             loop {
                 let Some(next) = app.log.borrow().taken.front().map(|taken| taken.payload.clone()) else { break };
-                match (is_poison(&next), self.random.below(3)) {
+                let word = if self.told && !self.wild { 2 } else { self.random.below(3) };
+                match (is_poison(&next), word) {
                     (false, _) => drop(app.settle(Verdict::Ack, true)),
                     (true, 0) => drop(app.settle(Verdict::Nack, false)),
                     (true, 1) => drop(app.settle(Verdict::Bury(String::new()), false)),
@@ -186,7 +215,13 @@ impl Play {
         assert_eq!(server.complaint, None, "the client broke the protocol");
         let seen =
             |payload: &str| self.apps.iter().any(|(app, _)| app.log.borrow().seen.values().any(|p| p == payload));
-        for stream in ["orders$dls", OTHER] {
+        if self.told {
+            assert!(
+                server.streams["DLADV_orders"].consumers["fwd"].delivered > 0 || self.wild,
+                "the server told nothing"
+            );
+        }
+        for stream in [LETTERS, OTHER] {
             let mut letters: BTreeMap<String, u32> = BTreeMap::new();
             for message in server.streams[stream].messages.values() {
                 let payload = String::from_utf8(message.data.clone()).unwrap();

@@ -4,9 +4,9 @@
 //! subscriptions do not. Faults are fields that a test sets.
 
 use crate::routes::{Question, Routes};
-use crate::streams::{Parcel, Stream, header};
+use crate::streams::{Parcel, Stored, Stream, header};
 use serde_json::Value;
-use stationmaster::base::time::{Millis, Now, Time, Wall};
+use stationmaster::base::time::{Millis, Now, Time, Wall, rfc3339};
 use stationmaster::runtime::sim::{Host, Random, Said};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -351,6 +351,9 @@ impl Server {
     /// A question has reached the leader.
     fn perform(&mut self, question: &Question) {
         let Question { link, subject, body, reply } = question;
+        if let Some(stream) = subject.strip_prefix("DIRECT.GET.") {
+            return self.direct(stream, body, reply);
+        }
         let Some(answer) = self.api(*link, subject, body, reply) else { return };
         let data = answer.to_string().into_bytes();
         match &mut self.routes {
@@ -469,16 +472,63 @@ impl Server {
     /// Deliver what can be delivered.
     fn pump(&mut self) {
         self.arrive();
-        let mut parcels = Vec::new();
+        let (mut parcels, mut notices) = (Vec::new(), Vec::new());
         for stream in self.streams.values_mut() {
             stream.prune(self.now);
             for consumer in stream.consumers.values_mut() {
                 let heard = |link, subject: &str| listens(&self.clients, &self.routes, self.now, link, subject);
                 parcels.extend(consumer.pump(self.now, &stream.name, &stream.messages, heard));
+                notices.extend(consumer.tell(&stream.name));
+            }
+        }
+        for (subject, notice) in notices {
+            let listens = |stream: &&mut Stream| stream.subjects().any(|pattern| matches(pattern, &subject));
+            if let Some(stream) = self.streams.values_mut().find(listens) {
+                stream.store(self.now, &subject, &[], notice.as_bytes());
             }
         }
         self.deliver(parcels);
         self.arrive();
+    }
+
+    /// Stored messages for one who only looks: a page of them, or one.
+    fn direct(&mut self, stream: &str, body: &str, reply: &str) {
+        let asked: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+        let Some(found) = self.streams.get(stream).filter(|stream| stream.config["allow_direct"] == true) else {
+            return self.nobody(&format!("$JS.API.DIRECT.GET.{stream}"), reply);
+        };
+        let from = asked["seq"].as_u64().unwrap_or(1);
+        let wanted = asked["next_by_subj"].as_str();
+        let meant = |(sequence, message): &(&u64, &Stored)| match wanted {
+            Some(pattern) => matches(pattern, &message.subject),
+            None => **sequence == from,
+        };
+        let all: Vec<_> = found.messages.range(from..).filter(meant).collect();
+        let (batch, last) = (asked["batch"].as_u64(), found.last);
+        let count = all.len().min(batch.unwrap_or(1) as usize);
+        let mut answers = Vec::new();
+        for (index, (sequence, message)) in all.iter().take(count).enumerate() {
+            let own = String::from_utf8_lossy(&message.head);
+            let own = own.strip_suffix("\r\n").unwrap_or("NATS/1.0\r\n");
+            let at = rfc3339(message.at.wall);
+            let (left, subject) = (all.len() - index - 1, &message.subject);
+            let mut head = format!("{own}Nats-Stream: {stream}\r\nNats-Subject: {subject}\r\n");
+            head += &format!("Nats-Sequence: {sequence}\r\nNats-Time-Stamp: {at}\r\n");
+            if batch.is_some() {
+                head += &format!("Nats-Num-Pending: {left}\r\nNats-Last-Sequence: {last}\r\n");
+            }
+            answers.push((head + "\r\n", message.data.clone()));
+        }
+        if answers.is_empty() {
+            answers.push(("NATS/1.0 404 Message Not Found\r\n\r\n".into(), Vec::new()));
+        } else if batch.is_some() {
+            let left = all.len() - count;
+            let head = format!("NATS/1.0 204 EOB\r\nNats-Num-Pending: {left}\r\nNats-Last-Sequence: {last}\r\n\r\n");
+            answers.push((head, Vec::new()));
+        }
+        for (head, data) in answers {
+            self.send(reply, "", head.as_bytes(), &data);
+        }
     }
 
     fn flush(&mut self) {

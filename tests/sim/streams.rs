@@ -2,7 +2,7 @@
 //!
 //! Behaviour as observed on nats-server 2.15.1. Knows no connections: a pull is a subject that somebody listens to.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stationmaster::base::time::{Millis, Now, Time, parse_rfc3339};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -65,6 +65,8 @@ pub struct Consumer {
     pub deliveries: BTreeMap<u64, u32>,
     /// Settled for good.
     pub done: BTreeSet<u64>,
+    /// Delivered too often: never again, and whether that has been told.
+    pub dropped: BTreeMap<u64, bool>,
     pub pulls: VecDeque<Pull>,
 }
 
@@ -222,6 +224,7 @@ impl Consumer {
             again: BTreeSet::new(),
             deliveries: BTreeMap::new(),
             done: BTreeSet::new(),
+            dropped: BTreeMap::new(),
             pulls: VecDeque::new(),
         }
     }
@@ -365,6 +368,7 @@ impl Consumer {
                     let count = u64::from(self.deliveries.get(&sequence).copied().unwrap_or(0));
                     if most.is_some_and(|most| count >= most) {
                         self.again.remove(&(due, sequence));
+                        self.dropped.insert(sequence, false);
                         continue;
                     }
                     return Some(sequence);
@@ -375,6 +379,22 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    /// What the server tells of messages that it has dropped, once: where, and what.
+    pub fn tell(&mut self, stream: &str) -> Vec<(String, String)> {
+        let mut notices = Vec::new();
+        for (sequence, told) in self.dropped.iter_mut().filter(|(_, told)| !**told) {
+            *told = true;
+            let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{}", self.name);
+            let deliveries = self.deliveries.get(sequence).copied().unwrap_or(0);
+            let notice = json!({
+                "type": "io.nats.jetstream.advisory.v1.max_deliver", "id": "x", "timestamp": "2026-11-21T06:50:47.349412882Z",
+                "stream": stream, "consumer": self.name, "stream_seq": sequence, "deliveries": deliveries
+            });
+            notices.push((subject, notice.to_string()));
+        }
+        notices
     }
 
     fn expire(&mut self, now: Now, sid: &impl Fn(u32, &str) -> Option<u32>, out: &mut Vec<Parcel>) {

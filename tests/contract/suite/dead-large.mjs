@@ -85,6 +85,31 @@ row('with ack_based retention too, where the message itself goes', { ...wire, ne
   t.ok(same((await letters(station))[0].data, data), 'the payload');
 });
 
+row('a client that dies between the pieces: the next one makes the letter whole, once', { ...wire, waits: true }, async (t) => {
+  const { connection, station } = await t.setup();
+  const data = await largest(connection);
+  await station.produce(data);
+  const socket = (url) => {
+    const made = new WebSocket(url);
+    const send = made.send.bind(made);
+    made.send = (bytes) => {
+      if (new TextDecoder('latin1').decode(bytes).includes('X-Dead-Head')) made.close();
+      else send(bytes);
+    };
+    return made;
+  };
+  const gone = await t.connect({ socket, reconnect: false });
+  const doomed = await gone.consumer(station.name, { consumerName: 'c', maxMsgDeliveries: 1, maxAckTimeMs: 1500 });
+  const [message] = await t.collect(doomed, 1, { ack: false });
+  t.ok((await t.outcome(message.nack())).error, 'the message was given up, as far as that client knows');
+  t.deepEqual([await kept(t, station), (await letters(station)).length], [1, 0], 'a piece, and no letter');
+  const consumer = await connection.consumer(station.name, { consumerName: 'c' });
+  const list = await t.until(async () => { await t.nothing(consumer, 300); const found = await letters(station); return found.length > 0 && found; }, 8000, 'a letter');
+  t.equal(list.length, 1, 'letters');
+  t.ok(same(list[0].data, data), 'the payload');
+  t.equal(await kept(t, station), 2, 'pieces');
+});
+
 row('the copy in the station named for them lacks what does not fit, and says so', { ...wire, needs: [...wire.needs, 'dls_station'] }, async (t) => {
   const dlsStation = t.name('dls');
   const { connection, station } = await t.setup({ dlsStation });
