@@ -89,8 +89,7 @@ async fn keep(api: &Api, facts: &StationFacts, spec: &StationSpec) -> Done<()> {
             let config = info.get("config");
             let listens =
                 |subject: &&str| config.get("subjects").elements().iter().any(|one| one.text() == Some(subject));
-            config.get("metadata").get("stationmaster.dls_of").text() == Some(name)
-                || all.iter().all(|one| listens(one))
+            config.get("metadata").get("stationmaster.dls_of").text() == Some(name) || all.iter().all(listens)
         })
         .await?;
     }
