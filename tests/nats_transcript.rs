@@ -573,6 +573,59 @@ fn questions_and_answers() {
     assert!(matches!(&told[..], [Output::Replied(WaitId(36), Ok(reply))] if reply.status == 503), "{told:?}");
 }
 
+#[test]
+fn what_there_is_no_code_for_yet_is_put_off() {
+    const DENIED: &str = "-ERR 'Permissions Violation for Publish to \"elsewhere\"'\r\n";
+    let begun = || {
+        let (mut talk, route, _) = up();
+        talk.session.begin_plain();
+        for slot in 0..3 {
+            talk.publish(route, slot, None, b"x");
+        }
+        talk.status("0", "503");
+        talk.answers("1", r#"{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"}}"#);
+        talk.answers("2", r#"{"stream":"orders","seq":1}"#);
+        talk.says(DENIED);
+        let told = talk.told();
+        assert!(matches!(told[..], [Output::Odd, Output::Stored { slot: Slot(2), .. }]), "said once: {told:?}");
+        talk
+    };
+    let go_on = |talk: &mut Talk| {
+        let now = talk.now;
+        talk.session.odd(now, &mut talk.out);
+        talk.told()
+    };
+    let mut talk = begun();
+    let told = go_on(&mut talk);
+    assert!(
+        matches!(told[..], [Output::NotNow(Slot(0)), Output::Refused(Slot(1), _), Output::Remark(_)]),
+        "in the order in which it came: {told:?}"
+    );
+    talk.says(DENIED);
+    assert!(matches!(talk.told()[..], [Output::Remark(_)]), "from then on at once");
+
+    // Of a link that is gone it means nothing.
+    let mut talk = begun();
+    let now = talk.now;
+    talk.session.handle(now, Input::Closed, &mut talk.out);
+    assert!(go_on(&mut talk).is_empty());
+
+    // The code could not be had: what comes next asks for it again.
+    let mut talk = begun();
+    talk.session.begin_plain();
+    talk.says(DENIED);
+    assert!(matches!(talk.told()[..], [Output::Odd]));
+    assert_eq!(go_on(&mut talk).len(), 1);
+
+    // A server that says it for ever fills nothing.
+    let mut talk = begun();
+    for _ in 0..1000 {
+        talk.says(&DENIED.repeat(1000));
+        assert!(talk.told().is_empty());
+    }
+    assert!(go_on(&mut talk).len() < 100_000);
+}
+
 // ---- the stage --------------------------------------------------------------------------------------------------
 
 // ---- the registry of schemas ------------------------------------------------------------------------------------

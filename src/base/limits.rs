@@ -18,6 +18,9 @@ pub const PENDING_MESSAGES: u32 = 10_000;
 /// Bytes of the same (`maxPendingBytes`).
 pub const PENDING_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of what a broker seldom says, kept while the code for it is on its way: "nobody listens" to each of ten thousand messages.
+pub const ODDS: usize = 2 * 1024 * 1024;
+
 /// Most messages of one fetch; two full in-queues of a page.
 pub const BATCH_MAX: u32 = 5000;
 

@@ -19,7 +19,7 @@ use crate::base::time::{Now, Time, earliest};
 use crate::brokers;
 use crate::link::machine::{Act, Machine};
 use crate::link::outbox::Outbox;
-use crate::link::session::{Input, Login, Odd, Output, Session, WaitId};
+use crate::link::session::{Input, Login, Output, Session, WaitId};
 use crate::link::tap::{Direction, Frame};
 use crate::link::url::Url;
 use crate::link::waits::Waits;
@@ -52,8 +52,8 @@ pub enum Deed {
     Look,
     /// Move to another server: this one is about to go.
     Leave,
-    /// Have the session told again what it has no code for.
-    Odd(Odd),
+    /// Have the session go on with what it has had no code for.
+    Odd,
     /// Make the stations of a producer ready for messages that need it.
     Prepare(ProducerId, u8),
     /// Remember other addresses of the broker.
@@ -68,7 +68,7 @@ impl Deed {
             Deed::Dial { url: Some(url), .. } if url.own_socket || !url.text.starts_with("ws") => Some(Part::Raw),
             Deed::Ready(_) => Some(Part::Credentials),
             Deed::Look => Some(Part::Watching),
-            Deed::Odd(_) => Some(Part::Refusals),
+            Deed::Odd => Some(Part::Refusals),
             Deed::Prepare(..) => Some(Part::Timing),
             Deed::Leave => Some(Part::Moving),
             Deed::Learn(_) => Some(Part::Servers),
@@ -489,10 +489,13 @@ impl Connection {
     }
 
     /// What the session had no code for; an error says that it cannot be had.
-    pub(super) fn odd(&mut self, now: Now, odd: Odd, loaded: Result<(), Error>) {
+    pub(super) fn odd(&mut self, now: Now, loaded: Result<(), Error>) {
         match loaded {
-            Ok(()) => self.session.odd(now, odd, &mut self.outbox),
-            Err(error) => self.turn.refused(error),
+            Ok(()) => self.session.odd(now, &mut self.outbox),
+            Err(error) => {
+                self.session.begin_plain();
+                self.turn.refused(error);
+            }
         }
         self.drain(now, &[], [0; 8], Facts::default());
     }
@@ -536,7 +539,7 @@ impl Connection {
             Output::Replied(wait, reply) if self.watchers.confirms.is_empty() => self.waits.answer(wait, reply),
             Output::Replied(wait, reply) => self.confirmed(wait, reply),
             Output::Remark(error) => self.turn.refused(error),
-            Output::Odd(odd) => self.deeds.push_back(Deed::Odd(odd)),
+            Output::Odd => self.deeds.push_back(Deed::Odd),
             Output::Servers(hosts) => self.deeds.push_back(Deed::Learn(hosts)),
             Output::Leaving => self.deeds.push_back(Deed::Leave),
             Output::Registry(news) if self.schemas.heard(news.clone()) => self.deeds.push_back(Deed::Look),

@@ -269,7 +269,7 @@ impl Driver {
             (Deed::Do(Todo::Regroup(consumer)), _) => self.open_group(consumer),
             (Deed::Look, Ok(())) => self.look_again(),
             (Deed::Look, Err(error)) => self.call(|core, _| core.look_later(error)),
-            (Deed::Odd(odd), loaded) => self.call(|core, now| core.odd(now, odd, loaded)),
+            (Deed::Odd, loaded) => self.call(|core, now| core.odd(now, loaded)),
             (Deed::Prepare(producer, needs), Ok(())) => timed::ready(self, producer, needs),
             (Deed::Prepare(producer, needs), Err(error)) => self.call(|core, now| {
                 let (producers, _, _, mut ctx) = core.parts(now);

@@ -343,27 +343,14 @@ pub enum Output {
     Remark(Error),
     /// Something about live messages.
     Live(Heard),
-    /// Something unusual, which [`Session::odd`] is to be told again when the code for it is there.
-    Odd(Odd),
+    /// Something unusual, which [`Session::odd`] goes on with when the code for it is there.
+    Odd,
     /// Other addresses of the same broker, as `host:port`.
     Servers(Vec<String>),
     /// This server is about to go: move to another one.
     Leaving,
     /// The registry of schemas has changed.
     Registry(News),
-}
-
-/// What a broker has said that is unusual, as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Odd {
-    /// What belongs to that link alone: of an older one it means nothing any more.
-    pub link: String,
-    /// What it is about (NATS: the end of the reply subject; empty for an error of the protocol).
-    pub name: Vec<u8>,
-    /// The header block.
-    pub head: Vec<u8>,
-    /// The text.
-    pub body: Vec<u8>,
 }
 
 /// What a broker says about itself.
@@ -455,10 +442,11 @@ pub trait Session {
         confirm: Option<WaitId>,
     );
 
-    /// Begin without the code for what is unusual: it comes as [`Output::Odd`] until [`Session::odd`] was called.
+    /// Begin without the code for what is unusual, and without what was put off: from now on it is, and [`Output::Odd`] says so, until
+    /// [`Session::odd`] was called.
     fn begin_plain(&mut self) {}
-    /// The code for what is unusual is there, and this has come.
-    fn odd(&mut self, _now: Now, _odd: Odd, _out: &mut Outbox) {}
+    /// The code for what is unusual is there: go on with what was put off.
+    fn odd(&mut self, _now: Now, _out: &mut Outbox) {}
 
     /// From now on, on every link, say what changes in the registry of schemas.
     fn watch_registry(&mut self, _out: &mut Outbox) {}

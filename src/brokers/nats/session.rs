@@ -34,7 +34,7 @@ use crate::base::value::{JsonReader, Value};
 use crate::link::live::Live;
 use crate::link::outbox::Outbox;
 use crate::link::session::{
-    Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Odd, Output, Place, Request, RouteId, ServerFacts, Session,
+    Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
     Slot, Source, Verdict, WaitId,
 };
 use pings::{Ears, Ping};
@@ -152,6 +152,8 @@ pub struct NatsSession {
     jitter: u32,
     /// The code for what is unusual may not be there.
     plain: bool,
+    /// What was put off until it is, of this link; see [`odd`].
+    odds: Vec<u8>,
     /// End of the reply subject that is being written; one buffer for all.
     name: Vec<u8>,
     outputs: VecDeque<Output>,
@@ -187,6 +189,7 @@ impl NatsSession {
             ears: Ears::default(),
             jitter: 0,
             plain: false,
+            odds: Vec::new(),
             name: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -400,10 +403,7 @@ impl NatsSession {
                     .said(text);
                 self.broken(denied);
             }
-            Complaint::Publish(_) if self.plain => {
-                let (name, head, body) = (Vec::new(), Vec::new(), text.as_bytes().to_vec());
-                self.outputs.push_back(Output::Odd(Odd { link: self.inbox.clone(), name, head, body }));
-            }
+            Complaint::Publish(_) if self.plain => self.put_off([b"", b"", text.as_bytes()]),
             Complaint::Publish(subject) => self.denied(subject, text),
         }
     }
@@ -429,6 +429,7 @@ impl NatsSession {
         self.login = Login::default();
         self.deframer.reset();
         self.checks.clear();
+        self.odds.clear();
         self.resting = 0;
         self.questions.clear();
         self.gathered.clear();
@@ -705,11 +706,12 @@ impl Session for NatsSession {
 
     fn begin_plain(&mut self) {
         self.plain = true;
+        self.odds.clear();
     }
 
-    fn odd(&mut self, now: Now, odd: Odd, out: &mut Outbox) {
+    fn odd(&mut self, now: Now, out: &mut Outbox) {
         self.plain = false;
-        self.heard_again(now, &odd, out);
+        self.hear_odds(now, out);
     }
 
     fn live(&mut self) -> &mut dyn Live {

@@ -3,9 +3,10 @@
 use super::super::{page, receipt, wire};
 use super::NatsSession;
 use crate::base::id::parse_base36;
+use crate::base::limits;
 use crate::base::time::Now;
 use crate::link::outbox::Outbox;
-use crate::link::session::{Odd, Output, Reply, Slot, WaitId};
+use crate::link::session::{Output, Reply, Slot, WaitId};
 
 impl NatsSession {
     /// An answer on `<inbox>.<name>`.
@@ -57,12 +58,23 @@ impl NatsSession {
         let slot = Slot(slot);
         match receipt::stored(slot, body).filter(|_| wire::status(head) == 0) {
             Some(stored) => self.outputs.push_back(stored),
-            None if self.plain => {
-                let odd =
-                    Odd { link: self.inbox.clone(), name: name.to_vec(), head: head.to_vec(), body: body.to_vec() };
-                self.outputs.push_back(Output::Odd(odd));
-            }
+            None if self.plain => self.put_off([name, head, body]),
             None => self.odd_receipt(now, slot, head, body, out),
+        }
+    }
+
+    /// Keep something unusual until the code for it is there: what it is about (the end of the reply subject; nothing for an error of the
+    /// protocol), its header block and its text. What finds no room goes unheard, as if it had been lost.
+    #[inline(never)]
+    pub(super) fn put_off(&mut self, odd: [&[u8]; 3]) {
+        if self.odds.is_empty() {
+            self.outputs.push_back(Output::Odd);
+        }
+        if self.odds.len() < limits::ODDS {
+            for part in odd {
+                self.odds.extend_from_slice(&(part.len() as u32).to_le_bytes());
+                self.odds.extend_from_slice(part);
+            }
         }
     }
 }

@@ -45,6 +45,8 @@ impl NatsSession {
         if let Ok(link) = link.downcast::<Link>() {
             let Link { login, deframer, info, inbox, ears, kept } = *link;
             (self.login, self.deframer, self.info, self.inbox) = (login, deframer, info, inbox);
+            // What was put off was said on the link before.
+            self.odds.clear();
             if ears.is_used() {
                 self.hear_on(ears, out);
             } else {

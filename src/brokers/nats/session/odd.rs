@@ -12,20 +12,24 @@ use crate::base::limits;
 use crate::base::time::Now;
 use crate::link::live::Heard;
 use crate::link::outbox::Outbox;
-use crate::link::session::{FeedId, Odd, Output, RouteId, Slot};
+use crate::link::session::{FeedId, Output, RouteId, Slot};
 
 impl NatsSession {
     /// What was heard before the code for it was there.
-    pub(super) fn heard_again(&mut self, now: Now, odd: &Odd, out: &mut Outbox) {
-        if odd.link != self.inbox {
-            return;
-        }
-        if !odd.name.is_empty() {
-            return self.receipt(now, &odd.name, &odd.head, &odd.body, out);
-        }
-        let text = lossy(&odd.body);
-        if let Complaint::Publish(subject) = info::complaint(&text) {
-            self.denied(subject, &text);
+    pub(super) fn hear_odds(&mut self, now: Now, out: &mut Outbox) {
+        let odds = std::mem::take(&mut self.odds);
+        let mut rest = odds.as_slice();
+        while let Some((name, head, body)) =
+            next(&mut rest).zip(next(&mut rest)).zip(next(&mut rest)).map(|((a, b), c)| (a, b, c))
+        {
+            if !name.is_empty() {
+                self.receipt(now, name, head, body, out);
+                continue;
+            }
+            let text = lossy(body);
+            if let Complaint::Publish(subject) = info::complaint(&text) {
+                self.denied(subject, &text);
+            }
         }
     }
 
@@ -130,4 +134,12 @@ impl NatsSession {
             self.outputs.push_back(Output::Remark(denied.clone()));
         }
     }
+}
+
+/// The next part of what was put off: its length and its bytes.
+fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = rest.split_first_chunk()?;
+    let (part, after) = after.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *rest = after;
+    Some(part)
 }
