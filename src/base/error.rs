@@ -183,10 +183,12 @@ impl Error {
         self
     }
 
-    /// Name the station.
+    /// Name the station; an empty name says nothing.
     #[inline(never)]
     pub fn at(mut self, station: &str) -> Error {
-        self.station = Some(station.into());
+        if !station.is_empty() {
+            self.station = Some(station.into());
+        }
         self
     }
 

@@ -12,13 +12,12 @@ pub(super) fn fields(error: &Error) -> JsValue {
         Some(ServerCode::Number(code)) => JsValue::from(*code),
         Some(ServerCode::Text(text)) => JsValue::from_str(text),
     };
-    let station = error.station.as_deref().filter(|station| !station.is_empty());
     let fields = [
         JsValue::from_str(error.kind.code()),
         JsValue::from_str(&error.text),
         JsValue::from(error.retryable),
         JsValue::from_str(error.hint.as_deref().unwrap_or(usual(error.kind))),
-        text(station),
+        text(error.station.as_deref()),
         server,
         error.maybe_delivered.map_or(JsValue::UNDEFINED, JsValue::from),
     ];

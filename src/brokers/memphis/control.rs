@@ -102,8 +102,7 @@ pub fn refused(text: &str, station: &str) -> Error {
     } else {
         (Kind::Rejected, "The broker's own text is in serverCode.")
     };
-    let error = Error::new(kind, format!("Memphis refused: {text}")).hint(hint).said(text);
-    if station.is_empty() { error } else { error.at(station) }
+    Error::new(kind, format!("Memphis refused: {text}")).hint(hint).said(text).at(station)
 }
 
 /// What every request says of who asks, for requests that are kept with a row: name, station, connection.

@@ -157,6 +157,15 @@ impl Shared {
         stations.iter().find(|known| known.station == station && known.fresh).map(|known| known.schema.clone())
     }
 
+    /// What is known of a station, if anything is, may have changed.
+    pub fn doubt(&self, station: &str) {
+        self.stations
+            .borrow_mut()
+            .iter_mut()
+            .filter(|known| known.station == station)
+            .for_each(|known| known.fresh = false);
+    }
+
     /// The link was lost: updates may have passed by.
     pub fn link_lost(&self) {
         self.links.set(self.links.get().wrapping_add(1));
@@ -247,5 +256,9 @@ mod tests {
         assert_eq!(shared.schema_of("s"), Some(None));
         shared.link_lost();
         assert_eq!(shared.schema_of("s"), None);
+        shared.station("s", |known| known.fresh = true);
+        shared.doubt("s");
+        shared.doubt("somebody-elses");
+        assert_eq!((shared.schema_of("s"), shared.stations.borrow().len()), (None, 1));
     }
 }

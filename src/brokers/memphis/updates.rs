@@ -52,7 +52,8 @@ fn clients(session: &mut MemphisSession, update: &Value) {
     match update.get("type").text() {
         Some("send_notification") => session.shared.notify.set(update.get("update").truth()),
         // What comes is the value from before: only that it may be another one is of use.
-        Some("schemaverse_to_dls") => session.shared.station(&station, |known| known.fresh = false),
+        // Those of all stations of the broker come here: most are of no interest.
+        Some("schemaverse_to_dls") => session.shared.doubt(&station),
         Some("remove_station") => {
             let error = Error::new(Kind::NoSuchStation, "the station has been destroyed")
                 .hint("Make the station, the producer or the consumer again to create it.");

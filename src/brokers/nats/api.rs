@@ -171,7 +171,6 @@ impl Refusal {
     /// As the application sees it, for those who are there before the texts for it are.
     pub async fn explained(self, api: &Api, station: &str) -> Error {
         match self {
-            Refusal::Link(error) if station.is_empty() => error,
             Refusal::Link(error) => error.at(station),
             refusal => match api.exchange.loaded(Part::Making).await {
                 Ok(()) => refusal.error(station),
@@ -184,17 +183,15 @@ impl Refusal {
     #[inline(never)]
     pub fn error(self, station: &str) -> Error {
         let (code, text) = match self {
-            Refusal::Link(error) if station.is_empty() => return error,
             Refusal::Link(error) => return error.at(station),
             Refusal::Api(code, text) => (code, text),
         };
-        let at = |error: Error| if station.is_empty() { error } else { error.at(station) };
         let kind = match code {
             10059 | 10014 => return super::session::gone(station, code),
             503 | 10039 | 10076 => {
                 let error = Error::new(Kind::NotSupported, "this server or account has no JetStream")
                     .hint("Stations need JetStream: start nats-server with a jetstream block (or -js), and allow it to the account. With the option domain: nobody answers under that name.");
-                return at(error).code(code);
+                return error.at(station).code(code);
             }
             10058 | 10148 | 10013 | 10065 | 10099 | 10100 => Kind::AlreadyExists,
             10185 => Kind::NotSupported,
@@ -215,7 +212,9 @@ impl Refusal {
             10023 | 10028 | 10047 | 10002 => "The server or the account is full.",
             _ => "The broker's own code is in serverCode; its text is the message.",
         };
-        at(Error::new(kind, format!("JetStream refused: {text}")).hint(hint))
+        Error::new(kind, format!("JetStream refused: {text}"))
+            .hint(hint)
+            .at(station)
             .code(code)
             .retryable(matches!(kind, Kind::Timeout) || matches!(code, 10194 | 10195))
     }
