@@ -77,10 +77,11 @@ impl Deed {
     }
 }
 
-/// Pings that wait for their answers, and closes that wait for what is pending.
+/// Probes that wait for their answers, and closes that wait for what is pending.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    pings: Vec<(OpId, Time)>,
+    /// Every probe without answer, the oldest first: who waits for it, if anybody does, and until when.
+    probes: Vec<Option<(OpId, Time)>>,
     /// Settles whose record the broker confirms, and until when.
     pub confirms: Vec<(WaitId, OpId, Time)>,
     closing: Option<Closing>,
@@ -410,14 +411,16 @@ impl Connection {
             consumers.tick(&mut ctx);
         }
         self.tell_live(now, Moment::Tick);
-        let turn = &mut self.turn;
-        self.watchers.pings.retain(|(op, deadline)| {
-            if *deadline <= now.mono {
+        for probe in &mut self.watchers.probes {
+            if let Some((op, deadline)) = *probe
+                && deadline <= now.mono
+            {
                 let late = Error::new(Kind::Timeout, "the broker did not answer in time");
-                turn.end(*op, Err(late));
+                self.turn.end(op, Err(late));
+                // Its answer may still come, and is not that of the next one.
+                *probe = None;
             }
-            *deadline > now.mono
-        });
+        }
         if !self.watchers.confirms.is_empty() {
             self.confirms_late(now);
         }
@@ -435,10 +438,9 @@ impl Connection {
         let out = earliest(self.producers.deadline(), consumers);
         let waits = earliest(self.waits.deadline(), self.outbox.deadline());
         let waits = earliest(waits, self.live.deadline());
+        let closing = self.watchers.closing.map(|closing| closing.until);
         let pings =
-            self.watchers.pings.iter().fold(self.watchers.closing.map(|closing| closing.until), |at, (_, deadline)| {
-                earliest(at, Some(*deadline))
-            });
+            self.watchers.probes.iter().flatten().fold(closing, |at, (_, deadline)| earliest(at, Some(*deadline)));
         let pings = self.watchers.confirms.iter().fold(pings, |at, (_, _, deadline)| earliest(at, Some(*deadline)));
         earliest(earliest(link, out), earliest(waits, pings))
     }
@@ -528,11 +530,13 @@ impl Connection {
             Output::Alive => {
                 // A broker inside this package answers without a byte.
                 self.machine.heard(now.mono, self.machine.generation());
-                if let Some(closing) = &mut self.watchers.closing {
-                    closing.echo = false;
-                }
-                for (op, _) in std::mem::take(&mut self.watchers.pings) {
+                if !self.watchers.probes.is_empty()
+                    && let Some((op, _)) = self.watchers.probes.remove(0)
+                {
                     self.turn.end(op, Ok(()));
+                }
+                if let Some(closing) = &mut self.watchers.closing {
+                    closing.echo &= !self.watchers.probes.is_empty();
                 }
             }
             Output::Rested => self.rested(),
@@ -573,7 +577,7 @@ impl Connection {
                 self.seen(Direction::In, generation, now, &[]);
                 self.deeds.push_back(Deed::HangUp(generation));
             }
-            Act::Probe => self.session.probe(now, &mut self.outbox),
+            Act::Probe => self.probe(now, None),
             Act::Up { url, attempt } => {
                 if self.was_up {
                     self.reconnects = self.reconnects.wrapping_add(1);
@@ -617,7 +621,7 @@ impl Connection {
     }
 
     fn fail_pings(&mut self, error: &Error) {
-        for (op, _) in std::mem::take(&mut self.watchers.pings) {
+        for (op, _) in std::mem::take(&mut self.watchers.probes).into_iter().flatten() {
             self.turn.end(op, Err(error.clone()));
         }
         if !self.watchers.confirms.is_empty() {
@@ -657,10 +661,15 @@ impl Connection {
         if self.inside {
             self.turn.end(op, Ok(()));
         } else {
-            self.session.probe(now, &mut self.outbox);
-            self.watchers.pings.push((op, now.mono + limits::REQUEST));
+            self.probe(now, Some((op, now.mono + limits::REQUEST)));
         }
         Ok(op)
+    }
+
+    /// Ask for a sign of life, for whoever waits for it.
+    fn probe(&mut self, now: Now, whose: Option<(OpId, Time)>) {
+        self.session.probe(now, &mut self.outbox);
+        self.watchers.probes.push(whose);
     }
 
     /// Closing waits for calls that have not begun, but not beyond its limit: [`Connection::begin_close`] follows.
@@ -685,10 +694,10 @@ impl Connection {
         if consumes {
             consumers.stop_all(&mut ctx);
         }
-        if echo {
-            ctx.session.probe(now, ctx.out);
-        }
         producers.destroy_all(&mut ctx);
+        if echo {
+            self.probe(now, None);
+        }
         self.tell_live(now, Moment::Closing);
         self.drain(now, &[], [0; 8], Facts::default());
     }
@@ -720,7 +729,10 @@ impl Connection {
     pub(super) fn check_closing(&mut self, now: Now) {
         let Some(closing) = self.watchers.closing else { return };
         let finished = !closing.groups && !closing.echo && self.is_quiet();
-        // What was written last still has to leave; the end of the turn sends it.
+        // What was written last still has to leave, also what waits for company; the end of the turn sends it.
+        if finished {
+            self.outbox.release_acks();
+        }
         if closing.until <= now.mono || !self.is_up() || finished && !self.outbox.is_due() {
             self.machine.close();
             while let Some(act) = self.machine.poll() {

@@ -163,3 +163,62 @@ row('tcp: and tls: where there are no raw sockets: not_supported with a hint', n
 row('a raw URL with a path, a user or a wrong port is refused at once', nats, async (t) => {
   for (const url of ['tcp://a/path', 'tls://a:0', 'tcp://', 'tcp://me:secret@a:4222']) await t.rejects(t.connect({ url }), 'invalid_argument', { for: url });
 });
+
+row('close() right after ping() waits for its own answer: what is on its way is given back at once', nats, async (t) => {
+  const { station } = await t.setup();
+  const held = [];
+  let holds = false;
+  const { connection, made } = await over(t, {}, (bytes) => {
+    if (!holds) return [bytes];
+    held.push(bytes);
+    return [];
+  });
+  const group = { consumerGroup: 'g', maxAckTimeMs: 60_000 };
+  const iterator = (await connection.consumer(station.name, { consumerName: 'a', ...group }))[Symbol.asyncIterator]();
+  await station.produce('first');
+  await (await iterator.next()).value.ack({ confirm: true });
+  const text = () => held.map((bytes) => new TextDecoder().decode(bytes)).join('');
+  holds = true;
+  const ping = t.outcome(connection.ping());
+  await t.until(() => text() === 'PONG\r\n', 5000, 'the answer to the ping');
+  await t.fill(station, 10);
+  await t.until(() => text().match(/H?MSG /g)?.length === 10, 5000, 'messages on their way');
+  const closing = connection.close();
+  await t.until(() => text().match(/PONG/g).length >= 3, 5000, 'the answers to what close() asks');
+  // A slow link: the first answer is far ahead of the rest.
+  made[0].say(held.shift());
+  t.equal((await t.within(2000, ping, 'ping()')).error, false, 'ping() fails');
+  await t.elapse(100);
+  holds = false;
+  try {
+    for (const bytes of held) made[0].say(bytes);
+  } catch {
+    t.fail('it was closed before its answer');
+  }
+  await t.within(5000, closing, 'close()');
+  const others = await t.collect(await station.consumer({ consumerName: 'b', ...group }), 10, { ms: 5000 });
+  t.deepEqual(t.texts(others).sort(), Array.from({ length: 10 }, (_, index) => `m${index}`), 'messages');
+});
+
+row('each ping() is answered by its own round trip', nats, async (t) => {
+  const held = [];
+  let holds = false;
+  const { connection, made } = await over(t, {}, (bytes) => {
+    if (!holds) return [bytes];
+    held.push(bytes);
+    return [];
+  });
+  holds = true;
+  const done = [];
+  const pings = [0, 1, 2].map((index) => connection.ping().then(() => { done.push(index); }));
+  const text = () => held.map((bytes) => new TextDecoder().decode(bytes)).join('');
+  await t.until(() => text().match(/PONG/g)?.length === 3, 5000, 'all answers');
+  for (let count = 1; count <= 3; count += 1) {
+    made[0].say(new TextEncoder().encode('PONG\r\n'));
+    await t.until(() => done.length >= count, 2000, `answer ${count}`);
+    await t.elapse(20);
+    t.deepEqual(done, Array.from({ length: count }, (_, index) => index), 'answered');
+  }
+  holds = false;
+  await Promise.all(pings);
+});
