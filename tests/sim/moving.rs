@@ -397,6 +397,36 @@ fn a_server_that_goes_while_both_links_listen_is_followed_by_the_next() {
     }
 }
 
+/// Of a group the next link is a member, too: what came to it came to nobody else.
+#[test]
+fn what_a_next_link_brought_is_not_lost_with_it() {
+    let mut lost = 0;
+    for delay in 0..60 {
+        let (world, server) = cluster(delay, 5);
+        let app = connect(&world, json!(["ws://a", "ws://b"]));
+        app.subscribe("x", "workers");
+        world.run_for(Millis(200));
+        server.borrow_mut().announce_leaving();
+        for number in 0..=delay {
+            publish(&server, "x", &format!("m{number}"));
+            world.run_for(Millis(10));
+        }
+        if app.log.borrow().urls.len() == 2 {
+            continue;
+        }
+        lost += 1;
+        world.set_down("ws://b", true);
+        world.run_for(Millis(3_000));
+        // What was on its way to it is.
+        assert!(texts(&app).len() + 4 > delay as usize, "delay {delay}: {:?}", texts(&app));
+        let mut once = texts(&app);
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), texts(&app).len(), "delay {delay}: nothing twice");
+    }
+    assert!(lost >= 30, "only {lost} links were lost before they took over");
+}
+
 #[test]
 fn a_next_link_that_is_lost_again_leaves_everything_as_it_was() {
     let mut lost = 0;

@@ -168,21 +168,28 @@ impl Live {
         if overlap.until.is_some() {
             return false;
         }
-        let bytes = std::mem::take(&mut overlap.bytes);
-        for (sub, _, sound) in std::mem::take(&mut overlap.held) {
-            self.message(ctx, sub, &sound, Some(&bytes));
-        }
+        self.give_held(ctx, &mut overlap, true);
         overlap.until = Some(ctx.now.mono + limits::LATE_ECHO);
         self.overlap = Some(overlap);
         true
     }
 
-    /// The next link came to nothing. `rested`: the present one has not listened for a moment.
-    fn stay(&mut self, ctx: &mut Context<'_>, rested: bool) {
-        if rested {
-            self.moved(ctx);
+    /// What the next link brought: all of it, or what came to us as a member of a group.
+    fn give_held(&mut self, ctx: &mut Context<'_>, overlap: &mut Overlap, all: bool) {
+        let bytes = std::mem::take(&mut overlap.bytes);
+        for (sub, _, sound) in std::mem::take(&mut overlap.held) {
+            if all || !self.is_everybodys(sub) {
+                self.message(ctx, sub, &sound, Some(&bytes));
+            }
         }
-        self.overlap = None;
+    }
+
+    /// The next link came to nothing. `rested`: the present one has not listened for a moment; otherwise it brings by itself
+    /// what comes to everybody.
+    fn stay(&mut self, ctx: &mut Context<'_>, rested: bool) {
+        if let Some(mut overlap) = self.overlap.take().filter(|overlap| overlap.until.is_none()) {
+            self.give_held(ctx, &mut overlap, rested);
+        }
         if ctx.linked {
             ctx.session.live().stay(ctx.out);
         }
