@@ -3,6 +3,7 @@
 import { because, own, plain } from './errors.js';
 import { Connection } from './connection.js';
 import { Instance } from './instance.js';
+import { Operations } from './operations.js';
 
 /** @import * as Api from '../index.js' */
 
@@ -72,10 +73,7 @@ export function create(load, parts) {
     } catch (error) {
       // Options that are not all of the usual kind are read in a part of their own; the signal does not wait for it.
       if (error !== undefined) throw error;
-      await new Promise((resolve, reject) => {
-        signal?.addEventListener('abort', () => reject(aborted()), { once: true });
-        Promise.resolve(loaded.part('options')).then(resolve, reject);
-      });
+      await new Operations().awaited(Promise.resolve(loaded.part('options')), (error) => error, signal, aborted);
       connection = new Connection(loaded, options, true);
     }
     await connection._connect(signal);

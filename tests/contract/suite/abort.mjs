@@ -186,3 +186,37 @@ row('signals that are none are refused', async (t) => {
     await t.rejects(() => consumer.consume(() => {}, { signal }), 'invalid_argument', { says: 'signal', for: t.show(signal) });
   }
 });
+
+row('a signal keeps nothing of calls that are over', { needs: ['live', 'requests', 'get'] }, async (t) => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener: add, removeEventListener: remove } = signal;
+  /** @type {Set<unknown>} */
+  const heard = new Set();
+  Object.assign(signal, {
+    addEventListener: (...given) => { heard.add(given[1]); listeners++; return add.apply(signal, given); },
+    removeEventListener: (...given) => { heard.delete(given[1]); return remove.apply(signal, given); },
+  });
+  const { connection, station } = await t.setup({}, { signal });
+  const [producer, consumer, channel] = [await station.producer(), await station.consumer({ consumerName: 'c' }), t.name('ch')];
+  await producer.produce('m', { signal });
+  await producer.produceBatch(['m'], { signal });
+  await connection.produce(station.name, 'm', { signal });
+  await consumer.fetch({ signal, batchSize: 1 });
+  await consumer.stop();
+  const run = consumer.consume(() => consumer.stop(), { signal });
+  await run;
+  await connection.publish(channel, 'm', { signal });
+  const subscription = await connection.subscribe(channel, { signal });
+  await subscription.stop();
+  await subscription.closed;
+  const responder = await connection.respond(channel, () => 'a', { signal });
+  await connection.request(channel, 'q', { signal });
+  await responder.stop();
+  await responder.closed;
+  for await (const _ of station.browse({ signal })) break;
+  await Promise.all([consumer.destroy(), producer.destroy()]);
+  await connection.close();
+  t.ok(listeners > 5, `${listeners} times it was listened to`);
+  t.equal(heard.size, 0, 'what still listens');
+});
