@@ -37,7 +37,7 @@ export class Connection {
   /** @type {Promise<Live> | undefined} */ #liveLoading;
   /** Calls that wait for code. */ _early = new Early();
   /** Produced and not settled. */ _calls;
-  #options;
+  /** @type {Pick<Api.ConnectOptions, 'logger' | 'credentials'>} */ #options;
   /** @type {BrokerError | undefined} */ #over;
   #closing = false;
   /** The wasm's part is gone. */
@@ -725,7 +725,7 @@ export class Connection {
     this.#observers.end();
     this.#connecting?.reject(error);
     this.#connecting = undefined;
-    this._instance.connections.delete(this);
+    this._instance.left(this);
     this.#end(reason);
     // Not now: the wasm is still in the turn that said so.
     queueMicrotask(() => this.#release());
@@ -741,6 +741,8 @@ export class Connection {
       this._instance.trap(error);
     }
     this.#freed = true;
+    // What the application gave is not held with what is left.
+    this.#options = { logger: this.#options.logger };
   }
 
   /** Nothing is left behind. @param {unknown} error */
