@@ -30,6 +30,8 @@ pub struct Driver {
     pub(super) ops: RefCell<Option<Ops>>,
     /// The end of this turn has been asked for.
     deferred: Cell<bool>,
+    /// The runtime may hold back what has been sent in this turn.
+    unsent: Cell<bool>,
     /// When the turn began, for whoever needs to know no better.
     began: Cell<Option<Now>>,
     armed: Cell<Option<Time>>,
@@ -49,6 +51,7 @@ impl Driver {
             runtime,
             ops: RefCell::new(None),
             deferred: Cell::new(false),
+            unsent: Cell::new(false),
             began: Cell::new(None),
             armed: Cell::new(None),
             spare: Cell::new(Vec::new()),
@@ -171,7 +174,7 @@ impl Driver {
         let full = core.outbox.is_full();
         drop(core);
         if full {
-            self.flush();
+            self.flush(true);
         }
         self.schedule(!self.core.borrow().is_up(), now);
         result
@@ -184,7 +187,8 @@ impl Driver {
             return;
         }
         let core = self.core.borrow();
-        let due = core.outbox.is_due()
+        let due = self.unsent.get()
+            || core.outbox.is_due()
             || !core.turn.is_empty()
             || core.session().has_output()
             || core.has_deeds()
@@ -240,7 +244,7 @@ impl Driver {
             }
         }
         if !(company && self.waits_for_company()) {
-            self.flush();
+            self.flush(false);
         }
         let (deadline, more) = {
             let core = self.core.borrow();
@@ -260,7 +264,7 @@ impl Driver {
                 self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
             }
             (Deed::Dial { generation, .. }, Err(error)) => self.tell(Event::Closed { generation, error }),
-            (Deed::Write(generation, bytes), _) => self.runtime.send(generation, &bytes),
+            (Deed::Write(generation, bytes), _) => self.runtime.send(generation, &bytes, false),
             (Deed::Encrypt(generation), _) => self.runtime.encrypt(generation),
             (Deed::HangUp(generation), _) => self.runtime.hang_up(generation),
             (Deed::Ready(login), Ok(())) => self.answer(Ok(login)),
@@ -316,19 +320,20 @@ impl Driver {
         waits
     }
 
-    /// Send what is due. The connection is not borrowed meanwhile: a socket of the application's own may call back.
-    fn flush(&self) {
+    /// Send what is due; `more`: before the turn is over. The connection is not borrowed meanwhile: a socket of the application's own
+    /// may call back.
+    fn flush(&self, more: bool) {
         let mut core = self.core.borrow_mut();
-        if !core.outbox.is_due() {
+        if !self.unsent.replace(more) && !core.outbox.is_due() {
             return;
         }
         let bytes = core.outbox.take(self.spare.take());
         let generation = core.generation();
-        if core.tap.is_some() {
+        if core.tap.is_some() && !bytes.is_empty() {
             core.seen(Direction::Out, generation, self.now(), &bytes);
         }
         drop(core);
-        self.runtime.send(generation, &bytes);
+        self.runtime.send(generation, &bytes, more);
         self.spare.set(if bytes.capacity() > limits::SEND_AT * 4 { Vec::new() } else { bytes });
     }
 

@@ -107,8 +107,9 @@ pub trait Runtime {
     fn json(&self) -> JsonReader;
     /// Open a socket beside those that are open. What becomes of it comes back as an event with this generation.
     fn dial(&self, dial: Dial<'_>);
-    /// Send on an open socket. The bytes are copied before this returns.
-    fn send(&self, generation: u32, bytes: &[u8]);
+    /// Send on an open socket. The bytes are copied before this returns. `more`: this turn sends again, at its end at the latest
+    /// and be it nothing, so that these may wait.
+    fn send(&self, generation: u32, bytes: &[u8], more: bool);
     /// Encrypt an open socket of raw TCP: [`Event::Encrypted`] or [`Event::Closed`] follows.
     fn encrypt(&self, generation: u32);
     /// Close a socket, whatever state it is in; none of its events come any more.

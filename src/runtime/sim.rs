@@ -120,7 +120,7 @@ impl Runtime for SimRuntime {
         self.inner.borrow_mut().dial(self.port, dial.generation, dial.url);
     }
 
-    fn send(&self, generation: u32, bytes: &[u8]) {
+    fn send(&self, generation: u32, bytes: &[u8], _more: bool) {
         self.inner.borrow_mut().send(self.port, generation, bytes);
     }
 
@@ -231,10 +231,10 @@ mod tests {
         dial(&runtime, 1, "ws://echo/x");
         runtime.defer();
         world.run_for(Millis(10));
-        runtime.send(1, b"one");
+        runtime.send(1, b"one", false);
         runtime.arm(Some(Time(runtime.now().mono.0 + 500)));
         world.run_for(Millis(1000));
-        runtime.send(1, b"bye");
+        runtime.send(1, b"bye", false);
         world.run_for(Millis(10));
         let timer = format!("timer {}", 1_000_510);
         assert_eq!(*log.borrow(), ["deferred", "opened 1", "hello", "one", &timer, "closed 1"]);
@@ -255,7 +255,7 @@ mod tests {
         dial(&runtime, 1, "ws://echo");
         world.run_for(Millis(10));
         world.half_open(&runtime);
-        runtime.send(1, b"lost");
+        runtime.send(1, b"lost", false);
         world.run_for(Millis(60_000));
         assert_eq!(*log.borrow(), ["opened 1", "hello"]);
         world.cut(&runtime);
@@ -270,7 +270,7 @@ mod tests {
         dial(&runtime, 1, "ws://echo");
         world.run_for(Millis(100));
         for text in ["abcdefghij", "klmnopqrst", "uvwxyz"] {
-            runtime.send(1, text.as_bytes());
+            runtime.send(1, text.as_bytes(), false);
         }
         world.run_for(Millis(1000));
         let all: String = log.borrow().iter().skip(1).map(String::as_str).collect();
@@ -285,7 +285,7 @@ mod tests {
         world.run_for(Millis(10));
         runtime.arm(Some(runtime.now().mono + Millis(100)));
         world.freeze(&runtime, Millis(5000));
-        runtime.send(1, b"x");
+        runtime.send(1, b"x", false);
         world.run_for(Millis(4000));
         assert_eq!(log.borrow().len(), 2);
         world.run_for(Millis(2000));
@@ -319,13 +319,13 @@ mod tests {
         dial(&runtime, 1, "ws://echo");
         dial(&runtime, 2, "ws://echo");
         world.run_for(Millis(10));
-        runtime.send(1, b"one");
-        runtime.send(2, b"two");
+        runtime.send(1, b"one", false);
+        runtime.send(2, b"two", false);
         world.run_for(Millis(10));
         runtime.encrypt(2);
         runtime.hang_up(1);
-        runtime.send(1, b"lost");
-        runtime.send(2, b"three");
+        runtime.send(1, b"lost", false);
+        runtime.send(2, b"three", false);
         world.run_for(Millis(10));
         assert_eq!(log.borrow()[4..], ["one", "two", "encrypted 2", "three"]);
         assert_eq!(echo.borrow().gone, [1]);

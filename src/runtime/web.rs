@@ -183,9 +183,9 @@ impl Runtime for WebRuntime {
         self.sockets.borrow_mut().push((dial.generation, socket));
     }
 
-    fn send(&self, generation: u32, bytes: &[u8]) {
+    fn send(&self, generation: u32, bytes: &[u8], more: bool) {
         if let Some((_, socket)) = self.sockets.borrow().iter().find(|(number, _)| *number == generation) {
-            socket.send(bytes);
+            socket.send(bytes, more);
         }
     }
 

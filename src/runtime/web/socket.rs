@@ -6,9 +6,10 @@
 
 use super::{Hooks, WebRuntime, get};
 use crate::base::error::{Error, Kind};
+use crate::base::limits;
 use crate::runtime::{Dial, Event};
 use js_sys::{Function, Promise, Uint8Array};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
@@ -39,13 +40,20 @@ struct Inner {
     pipe: RefCell<Pipe>,
     /// What is sent is copied here first.
     out: RefCell<Uint8Array>,
+    /// How many bytes of it have not been sent.
+    held: Cell<u32>,
+    /// Until the end of this turn writes are gathered.
+    gathers: Cell<bool>,
     /// What comes in is copied here, to be read.
     scratch: RefCell<Vec<u8>>,
-    opened: std::cell::Cell<bool>,
+    opened: Cell<bool>,
 }
 
 /// Buffers larger than this are given back after use.
 const KEEP: usize = 1 << 20;
+
+/// Bytes in one send where a turn writes that much: a page is done with them a quarter sooner than with sends of 128 KiB.
+const GATHERED: u32 = 1 << 20;
 
 impl Socket {
     pub(super) fn open(runtime: Rc<WebRuntime>, dial: Dial<'_>, hooks: &Hooks) -> Socket {
@@ -56,8 +64,10 @@ impl Socket {
             url: url.into(),
             pipe: RefCell::new(Pipe::Opening),
             out: RefCell::new(Uint8Array::new_with_length(64 * 1024)),
+            held: Cell::new(0),
+            gathers: Cell::new(false),
             scratch: RefCell::new(Vec::new()),
-            opened: std::cell::Cell::new(false),
+            opened: Cell::new(false),
         });
         match hooks.own || !url.starts_with("ws") {
             false => {
@@ -77,8 +87,8 @@ impl Socket {
         Socket { inner }
     }
 
-    pub(super) fn send(&self, bytes: &[u8]) {
-        self.inner.send(bytes);
+    pub(super) fn send(&self, bytes: &[u8], more: bool) {
+        self.inner.send(bytes, more);
     }
 
     pub(super) fn encrypt(&self) {
@@ -264,26 +274,42 @@ impl Inner {
         self.fail(error);
     }
 
-    fn send(&self, bytes: &[u8]) {
+    /// With `more`, this turn is not over. The first write leaves at once, and gives the platform something to do; it does not
+    /// do much before the task is over, so what follows is gathered into fewer sends.
+    fn send(&self, bytes: &[u8], more: bool) {
+        let gathers = self.gathers.replace(more) && more;
         let length = bytes.len() as u32;
-        let mut out = self.out.borrow_mut();
-        if out.length() < length {
-            *out = Uint8Array::new_with_length(length.next_power_of_two());
+        if self.held.get() + length > GATHERED {
+            self.write();
         }
-        let view = out.subarray(0, length);
-        view.copy_from(bytes);
+        let held = self.held.replace(self.held.get() + length);
+        let (room, wanted) = (self.out.borrow().length(), if gathers { length.max(GATHERED) } else { length });
+        if held == 0 && (room < wanted || room > GATHERED) {
+            self.out.replace(Uint8Array::new_with_length(wanted.next_power_of_two()));
+        }
+        self.out.borrow().subarray(held, held + length).copy_from(bytes);
+        if !gathers {
+            self.write();
+        }
+    }
+
+    /// Send what is held.
+    fn write(&self) {
+        let held = self.held.take();
+        if held == 0 {
+            return;
+        }
+        let view = self.out.borrow().subarray(0, held);
         match &*self.pipe.borrow() {
             // A failure shows as the socket's close event.
             Pipe::Web { socket, own: true, .. } => drop(socket.send_with_js_u8_array(&view)),
-            Pipe::Web { socket, .. } => drop(socket.send_with_js_u8_array(&view.slice(0, length))),
+            Pipe::Web { socket, .. } => drop(socket.send_with_js_u8_array(&view.slice(0, held))),
             Pipe::Opening | Pipe::Closed => {}
-        }
-        if out.length() as usize > KEEP {
-            *out = Uint8Array::new_with_length(64 * 1024);
         }
     }
 
     fn close(&self) {
+        self.write();
         match self.pipe.replace(Pipe::Closed) {
             Pipe::Web { socket, closures, .. } => {
                 // Some sockets throw an error event that nobody listens to: it goes to a function that does nothing.
