@@ -509,6 +509,19 @@ row('close ends loops and subscriptions without an error', live, async (t) => {
   t.equal(await handled.stop(), undefined, 'stop()');
 });
 
+row('megabytes of one task come whole and in order, with what is laid down behind large ones, and leave before close', live, async (t) => {
+  const { sender, listener, channel } = await pair(t);
+  const got = [];
+  await listener.subscribe(channel, {}, (message) => void got.push([message.data[0], message.data.length]));
+  await sender.publish(channel, new Uint8Array([1]));
+  // Beyond each of the limits behind which bytes are gathered: 64 KiB, 128 KiB, 256 KiB, 1 MiB.
+  const lengths = [1, ...Array(9).fill([...Array(99).fill(700), 130_000, 40, 300_000, 1, ...Array(9).fill(66_000)]).flat(), 20];
+  for (const [index, length] of lengths.entries()) if (index > 0) void sender.publish(channel, new Uint8Array(length).fill(index & 255));
+  await sender.close();
+  await t.until(() => got.length === lengths.length, 8000, 'the messages');
+  t.deepEqual(got, lengths.map((length, index) => [index === 0 ? 1 : index & 255, length]), 'first bytes and lengths');
+});
+
 row('what was published before close still leaves', live, async (t) => {
   const { sender, listener, channel } = await pair(t);
   const ear = keeper(t);
