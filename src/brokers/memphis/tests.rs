@@ -1,5 +1,7 @@
 //! The session by itself: what it writes and says that a NATS session would not.
 
+#![cfg(test)]
+
 use super::session::MemphisSession;
 use super::shared::{About, Shared};
 use crate::base::error::{Error, Kind};

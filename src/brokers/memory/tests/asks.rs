@@ -1,5 +1,7 @@
 //! Asking: how long, how many, how large, and what is told when an ask ends.
 
+#![cfg(test)]
+
 use super::*;
 
 #[test]

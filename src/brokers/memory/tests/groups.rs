@@ -1,5 +1,7 @@
 //! Where groups begin, who joins, who gets what, and when they go.
 
+#![cfg(test)]
+
 use super::*;
 use crate::base::error::Kind;
 use crate::base::limits;

@@ -2,6 +2,8 @@
 //!
 //! Here: a broker with a hand-driven clock, and connections whose turns the test makes.
 
+#![cfg(test)]
+
 mod asks;
 mod groups;
 mod produce;

@@ -1,5 +1,7 @@
 //! Storing: sequences, receipts, the window of ids, retention, the broker's limit.
 
+#![cfg(test)]
+
 use super::*;
 use crate::base::error::Kind;
 

@@ -3,6 +3,8 @@
 //! The model knows only rules, not how the broker keeps them: what was stored, who holds which delivery until when, and
 //! what is settled. Every step is checked against it.
 
+#![cfg(test)]
+
 use super::*;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

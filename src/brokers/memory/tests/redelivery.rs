@@ -1,5 +1,7 @@
 //! Ack time, nack, delay, more time, dead messages, late and repeated acks.
 
+#![cfg(test)]
+
 use super::*;
 use crate::base::error::Kind;
 

@@ -1,5 +1,7 @@
 //! Making, finding, describing and destroying stations.
 
+#![cfg(test)]
+
 use super::*;
 use crate::base::error::Kind;
 use crate::base::value::Value;
