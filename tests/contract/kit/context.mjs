@@ -148,6 +148,22 @@ export class Context {
     }
   }
 
+  /** Resolves when so many frames with this text have gone this way; `frames` is a tap(), which goes on. */
+  async passes(frames, way, text, count = 1) {
+    const iterator = frames[Symbol.asyncIterator]();
+    for (let seen = 0; seen < count;) {
+      const { value, done } = await iterator.next();
+      if (done) fail(`the connection ended before ${count} frames with ${show(text)} had passed`);
+      if (value.direction === way && new TextDecoder().decode(value.data).includes(text)) seen += 1;
+    }
+  }
+
+  /** Resolves when the connection's link is lost, from now on. */
+  async lost(connection) {
+    for await (const { type } of connection.status()) if (type === 'disconnected') return;
+    fail('the connection ended instead');
+  }
+
   /** Lets time pass, for promises about time itself. On the virtual clock this takes none. */
   elapse(ms) {
     return new Promise((resolve) => setTimeout(resolve, ms));

@@ -126,21 +126,12 @@ row('another group does not get it', pages, async (t) => {
   await t.nothing(other, 300);
 });
 
-/** Resolves when so many frames with this text have gone this way. */
-async function passes(frames, way, text, count = 1) {
-  let seen = 0;
-  while (seen < count) {
-    const { value: { direction, data } } = await frames.next();
-    if (direction === way && new TextDecoder().decode(data).includes(text)) seen += 1;
-  }
-}
-
 row('what comes while nobody takes is kept for the next fetch, past a stop', pages, async (t) => {
   const { connection, consumer, station, resend } = await died(t);
   await consumer.stop();
-  const frames = connection.tap()[Symbol.asyncIterator]();
+  const frames = connection.tap();
   await resend();
-  await t.within(5000, passes(frames, 'in', 'broken'), 'the dead letter');
+  await t.within(5000, t.passes(frames, 'in', 'broken'), 'the dead letter');
   const [message] = await t.collect(consumer, 1);
   t.deepEqual([message.text(), message.sequence], ['broken', 0], 'message');
   await gone(t, station);
@@ -148,10 +139,10 @@ row('what comes while nobody takes is kept for the next fetch, past a stop', pag
 
 row('what is held when a loop ends is kept for the next fetch', pages, async (t) => {
   const { connection, consumer, station, resend } = await died(t);
-  const frames = connection.tap()[Symbol.asyncIterator]();
+  const frames = connection.tap();
   await resend();
   await resend();
-  await t.within(5000, passes(frames, 'in', 'broken', 2), 'the dead letter, twice');
+  await t.within(5000, t.passes(frames, 'in', 'broken', 2), 'the dead letter, twice');
   for await (const message of consumer) {
     t.equal(message.text(), 'broken', 'message');
     break;
@@ -164,10 +155,10 @@ row('what is held when a loop ends is kept for the next fetch', pages, async (t)
 row('of those that nobody takes a thousand are held', { ...pages, controls: ['pages', 'inside'] }, async (t) => {
   const { connection, consumer, resend } = await died(t);
   await consumer.stop();
-  const frames = connection.tap()[Symbol.asyncIterator]();
+  const frames = connection.tap();
   for (let round = 0; round < 11; round += 1) {
     await Promise.all(Array.from({ length: 100 }, resend));
-    await t.within(5000, passes(frames, 'in', 'broken', 100), 'a hundred of them');
+    await t.within(5000, t.passes(frames, 'in', 'broken', 100), 'a hundred of them');
   }
   const got = await consumer.fetch({ batchSize: 2000, batchMaxTimeToWaitMs: 300 });
   t.equal(got.length, 1000, 'messages');
@@ -176,22 +167,17 @@ row('of those that nobody takes a thousand are held', { ...pages, controls: ['pa
 row('with autoAck it is acknowledged when it comes', { brokers: ['memphis'], controls: ['inside'] }, async (t) => {
   const { connection, station } = await t.setup();
   const consumer = await connection.consumer(station.name, { consumerName: 'c', autoAck: true });
-  const frames = connection.tap()[Symbol.asyncIterator]();
+  const frames = connection.tap();
   // The broker knows that it listens.
   await connection.ping();
   await t.control('say', `$memphis_dls_${station.name}.c`, 'broken', 'NATS/1.0\r\n$memphis_pm_id: 77\r\n$memphis_pm_cg_name: c\r\n\r\n');
-  await t.within(5000, passes(frames, 'out', '{"id":77,"cg_name":"c"}'), 'the acknowledgement');
+  await t.within(5000, t.passes(frames, 'out', '{"id":77,"cg_name":"c"}'), 'the acknowledgement');
   t.deepEqual(t.texts(await t.collect(consumer, 1, { ack: false })), ['broken'], 'messages');
 });
 
-/** Resolves when the link of a connection is lost. */
-async function lost(connection) {
-  for await (const { type } of connection.status()) if (type === 'disconnected') return;
-}
-
 row('it comes after a lost link, too', { ...pages, controls: ['pages', 'cut'] }, async (t) => {
   const { connection, consumer, station, resend } = await died(t);
-  const down = lost(connection);
+  const down = t.lost(connection);
   await t.control('cut', station.name);
   await down;
   await station.produce('one more', { msgId: 'm-2' });
@@ -205,7 +191,7 @@ row('its ack waits for the link', { ...pages, controls: ['pages', 'cut'] }, asyn
   const { connection, consumer, station, resend } = await died(t);
   await resend();
   const [message] = await t.collect(consumer, 1, { ack: false });
-  const down = lost(connection);
+  const down = t.lost(connection);
   await t.control('cut', station.name);
   await down;
   await t.within(10_000, message.ack(), 'ack()');

@@ -340,7 +340,7 @@ row('who only looks, and a link that comes back, leave no row in the broker\'s d
   await producer.produce({ id: 1 });
   t.deepEqual(await t.control('rows', station.name), { producers: 1, consumers: 1 }, 'rows');
   const entries = told(connection);
-  const down = (async () => { for await (const { type } of connection.status()) if (type === 'disconnected') return; })();
+  const down = t.lost(connection);
   await t.control('cut', station.name);
   await down;
   await (await t.connect()).detachSchema(station.name);
