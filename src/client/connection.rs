@@ -218,6 +218,12 @@ impl Connection {
         }
     }
 
+    /// This dial is still wanted, of the present link or of the next one.
+    pub(super) fn dials(&self, generation: u32) -> bool {
+        self.machine.is_present(generation)
+            || self.next.as_ref().is_some_and(|next| next.machine.is_present(generation))
+    }
+
     /// The broker's session.
     pub fn session(&self) -> &dyn Session {
         self.session.as_ref()

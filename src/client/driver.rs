@@ -261,7 +261,10 @@ impl Driver {
         match (deed, loaded) {
             (Deed::Dial { generation, url: None, .. }, loaded) => self.enter(generation, loaded),
             (Deed::Dial { generation, url: Some(url), encrypted }, Ok(())) => {
-                self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+                // One whose time was over before its part was there opens no socket, which nobody would close.
+                if self.core.borrow().dials(generation) {
+                    self.runtime.dial(Dial { generation, url: &url.text, name: &url.name, encrypted });
+                }
             }
             (Deed::Dial { generation, .. }, Err(error)) => self.tell(Event::Closed { generation, error }),
             (Deed::Write(generation, bytes), _) => self.runtime.send(generation, &bytes, false),

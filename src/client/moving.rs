@@ -26,7 +26,7 @@ use crate::runtime::{Event, Facts};
 
 /// The link that is to take over.
 pub(super) struct Next {
-    machine: Machine,
+    pub machine: Machine,
     session: Box<dyn Session>,
     outbox: Outbox,
     /// Both links listen to live messages, until then.
