@@ -39,7 +39,9 @@ export function browse(connection, station, options) {
     begun.then((look) => connection._released((engine) => engine.endLook(look))).catch(() => {});
   };
   begun.catch(() => {});
+  let asked = false;
   const run = (async function* () {
+    asked = true;
     try {
       const look = await Promise.race([begun, aborted]);
       const schema = await Promise.race([connection._schemaOf(station), aborted]);
@@ -57,9 +59,9 @@ export function browse(connection, station, options) {
     }
   })();
   const leave = run.return.bind(run);
-  // One that was never asked for anything has no end of its own.
+  // One that was never asked for anything has no end of its own; one that was comes to it behind what it was asked for.
   run.return = (value) => {
-    end();
+    if (!asked) end();
     return leave(value);
   };
   return run;

@@ -197,6 +197,18 @@ row('leaving the loop stops browse, and it can begin anew', { needs }, async (t)
   t.equal((await all(looking)).length, 300, 'all of them');
 });
 
+row('a look that is left while it is asked gives what it was asked for, and ends no other', { needs }, async (t) => {
+  const { station } = await t.setup();
+  const producer = await station.producer();
+  await t.fill(producer, 300);
+  for (let round = 0; round < 5; round++) {
+    const left = station.browse()[Symbol.asyncIterator]();
+    const [first, , all] = await Promise.all([left.next(), left.return(), Array.fromAsync(station.browse())]);
+    t.deepEqual([first.done, first.value?.text(), (await left.next()).done], [false, 'm0', true], 'of the one that was left');
+    t.equal(all.length, 300, 'of the other');
+  }
+});
+
 row('browse is aborted by its signal', { needs }, async (t) => {
   const { station } = await t.setup();
   await t.fill(station, 300);
