@@ -180,6 +180,9 @@ pub const ENGINE: Millis = Millis(10_000);
 /// How long a producer that could not have its schema waits before it is asked for again.
 pub const BIND_AGAIN: Millis = Millis(5_000);
 
+/// How long it waits that was to read a schema again, and got no answer.
+pub const LOOK_AGAIN: Millis = Millis(1_000);
+
 /// News of the registry may come before what they tell is stored: first and last pause before it is looked for again.
 pub const NEWS_FIRST: Millis = Millis(25);
 /// Seven pauses, which make three seconds; after them what is stored is what counts.

@@ -13,15 +13,18 @@ use std::rc::Rc;
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, Error>>>>;
 
 impl Driver {
-    /// The schema of this name, as the registry has it.
+    /// The schema of this name, as the registry has it. `known`: what counted before goes on to count while the registry does not
+    /// answer; without that, it cannot be had.
     #[inline(never)]
-    pub(super) fn read_schema(self: &Rc<Self>, name: String) -> Boxed<Bound> {
+    pub(super) fn read_schema(self: &Rc<Self>, name: String, known: bool) -> Boxed<Bound> {
         let driver = self.clone();
         Box::pin(async move {
             let (schema, why) = match driver.operations()?.schema(&name).await {
                 Ok(Some(schema)) => (Some(schema), String::new()),
                 Ok(None) => (None, "it is not in the registry any more".into()),
-                Err(error) if matches!(error.kind, Kind::Closed | Kind::Internal) => return Err(error),
+                Err(error) if matches!(error.kind, Kind::Closed | Kind::Internal) || known && error.retryable => {
+                    return Err(error);
+                }
                 Err(error) => (None, error.text.to_string()),
             };
             Ok(Bound { name, schema, why })

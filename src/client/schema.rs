@@ -161,16 +161,16 @@ impl Driver {
     /// The station was looked up before this reading: what has changed since is not seen.
     async fn bind_once(self: &Rc<Self>, facts: &StationFacts) -> Result<(), Error> {
         let reading = self.call(|core, _| core.schemas.begin());
-        let bound = self.read_bound(&facts.schema).await?;
+        let bound = self.read_bound(&facts.schema, false).await?;
         self.adopt(&facts.name, bound, reading, !facts.schema.is_empty()).await
     }
 
-    pub(super) async fn read_bound(self: &Rc<Self>, name: &str) -> Result<Bound, Error> {
+    pub(super) async fn read_bound(self: &Rc<Self>, name: &str, known: bool) -> Result<Bound, Error> {
         if name.is_empty() {
             return Ok(Bound::default());
         }
         self.loaded(Part::Schemas).await?;
-        self.read_schema(name.into()).await
+        self.read_schema(name.into(), known).await
     }
 
     /// Remember what was read, and have the application bind where it differs, or `must` be.

@@ -6,7 +6,7 @@ use super::binding::Boxed;
 use super::driver::Driver;
 use super::schema::{Bound, Look, Schemas, Watched};
 use super::turn::{Binding, Row};
-use crate::base::error::Error;
+use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::Millis;
 use crate::brokers::terms::Schema;
@@ -88,9 +88,21 @@ impl Driver {
         let driver = self.clone();
         self.spawn(async move {
             while let Some((look, stations)) = driver.call(|core, _| core.schemas.next()) {
+                let mut silent = false;
                 for station in stations {
                     // A station or link that is gone: its producers and consumers hear of it otherwise.
-                    let _ = driver.look_at(station, look.news.clone(), look.again, look.count).await;
+                    let looked = driver.look_at(station, look.news.clone(), look.again, look.count).await;
+                    silent |= looked.is_err_and(|error| error.retryable && error.kind != Kind::SchemaViolation);
+                }
+                if silent {
+                    // Somebody is being elected: what was told still counts.
+                    Exchange(driver.clone()).pause(limits::LOOK_AGAIN).await;
+                    driver.call(|core, _| {
+                        // The next link begins with a look of its own.
+                        if core.is_up() && !core.schemas.is_overtaken(look.news.as_ref(), look.count) {
+                            core.schemas.looks.push(look);
+                        }
+                    });
                 }
             }
         });
@@ -111,7 +123,7 @@ impl Driver {
             loop {
                 let reading = driver.call(|core, _| core.schemas.begin());
                 let Some(facts) = driver.ops()?.bound(&station).await? else { return Ok(()) };
-                let bound = driver.read_bound(&facts.schema).await?;
+                let bound = driver.read_bound(&facts.schema, true).await?;
                 let overtaken = driver.call(|core, _| core.schemas.is_overtaken(news.as_ref(), count));
                 if bound.agrees(news.as_ref()) || overtaken || pause > limits::NEWS_LAST {
                     return driver.adopt(&station, bound, reading, again).await;

@@ -22,6 +22,8 @@ const BUCKET: &str = "KV_stationmaster_schemas";
 pub const SUBJECTS: &str = "$KV.stationmaster_schemas.";
 /// Beginning of the keys that ring. No schema's name begins with `_`.
 const BELL: &str = "_station.";
+/// Of the bucket, in a cluster: it outlives any one node.
+const REPLICAS: i64 = 3;
 /// How often a change is tried that others keep overtaking.
 const TRIES: u64 = 10;
 
@@ -220,26 +222,36 @@ async fn put(api: &Api, key: &str, expected: Option<u64>, value: &[u8]) -> Resul
     api.send(Request { to, body, head, many: false }).answer().await.map(|_| ())
 }
 
-/// Make the bucket. One that is there already, of whatever history and limits, is used as it is.
+/// Make the bucket. One that is there already, of whatever history, limits and replicas, is used as it is.
+///
+/// Stations with replicas are of little use without their schemas, so it has replicas where there are nodes for them: a server
+/// says at once that it has none.
 async fn make_bucket(api: &Api) -> Done<()> {
     let subjects = format!("{SUBJECTS}>");
-    let body = Body::default()
-        .text("name", BUCKET)
-        .texts("subjects", &[&subjects])
-        .text("retention", "limits")
-        .text("storage", "file")
-        .number("num_replicas", 1)
-        .number("max_msgs_per_subject", 64)
-        .text("discard", "new")
-        .flag("allow_rollup_hdrs", true)
-        .flag("deny_delete", true)
-        .flag("deny_purge", false)
-        .flag("allow_direct", true);
+    let make = async |replicas| {
+        let body = Body::default()
+            .text("name", BUCKET)
+            .texts("subjects", &[&subjects])
+            .text("retention", "limits")
+            .text("storage", "file")
+            .number("num_replicas", replicas)
+            .number("max_msgs_per_subject", 64)
+            .text("discard", "new")
+            .flag("allow_rollup_hdrs", true)
+            .flag("deny_delete", true)
+            .flag("deny_purge", false)
+            .flag("allow_direct", true);
+        api.ask(&format!("STREAM.CREATE.{BUCKET}"), body.finish()).await
+    };
+    let made = match make(REPLICAS).await {
+        Err(Refusal::Api(code, _)) if !matches!(code, 10058 | 10065) => make(1).await,
+        made => made,
+    };
     let in_the_way = |hint: &'static str| {
         Error::new(Kind::AlreadyExists, format!("another stream is in the way of the bucket of schemas, {BUCKET}"))
             .hint(hint)
     };
-    match api.ask(&format!("STREAM.CREATE.{BUCKET}"), body.finish()).await {
+    match made {
         Ok(_) => Ok(()),
         Err(Refusal::Api(10065, _)) => {
             Err(in_the_way("It captures the subjects $KV.stationmaster_schemas.>: let it give them up.").code(10065))

@@ -127,3 +127,90 @@ row('without the right to listen to the bucket schemas count all the same, and t
   await t.rejects(producer.produce({ id: 1 }), 'schema_violation');
   t.equal(connection.stats().reconnects, 0, 'reconnects');
 });
+
+// ---- three nodes ----------------------------------------------------------------------------------------------------
+
+const cluster = { waits: true, limitMs: 110_000 };
+const STREAM = 'KV_stationmaster_schemas';
+const [first, second] = ['{"type":"object","required":["id"]}', '{"type":"object","required":["name"]}'];
+
+/** A station on three nodes with a schema; `makers` are connections to every node. */
+async function replicated(t) {
+  const host = await server(t, { cluster: 3 });
+  const makers = await Promise.all(host.urls.map((url, at) => t.connect(lively([url, ...host.urls.filter((_, other) => other !== at)]))));
+  await t.until(async () => !(await t.outcome(makers[0].createSchema('person', 'json', first))).error, 30_000, 'the schema');
+  const name = t.name();
+  await t.until(async () => !(await t.outcome(makers[0].station(name, { replicas: 3, schemaName: 'person' }))).error, 30_000, 'the station');
+  const leader = await t.until(() => host.leaderOf(STREAM), 10_000, 'a leader of the bucket');
+  return { host, makers, name, leader: leader.index, others: makers.filter((_, at) => at !== leader.index) };
+}
+
+/** What may be tried again is, until it succeeds. */
+async function insist(t, action, what) {
+  const { value } = await t.until(async () => {
+    const outcome = await t.outcome(action());
+    if (outcome.error && !outcome.reason.retryable) throw outcome.reason;
+    return !outcome.error && outcome;
+  }, 40_000, what);
+  return value;
+}
+
+row('in a cluster the bucket has three replicas, and schemas are there while any one node is not', cluster, async (t) => {
+  const { host, name, leader, others } = await replicated(t);
+  const { config } = await t.control('kvApi', `STREAM.INFO.${STREAM}`, undefined, host.urls[(leader + 1) % 3]);
+  t.equal(config.num_replicas, 3, 'replicas');
+  await host.kill(leader);
+  const fresh = await t.connect(lively(host.urls[(leader + 2) % 3]));
+  const producer = await insist(t, () => fresh.producer(name), 'a producer');
+  // The registry may not have answered when it was made.
+  const refused = await t.until(async () => {
+    const { reason } = await t.outcome(producer.produce({ name: 'x' }, { ackWaitMs: 40_000 }));
+    t.checkError(reason, 'schema_violation', { retryable: reason?.retryable });
+    return !reason.retryable && reason;
+  }, 30_000, 'a producer that checks');
+  t.equal(refused.violations?.length, 1, 'violations');
+  await insist(t, () => others[0].createSchema('person', 'json', second), 'a new version');
+  await t.until(async () => (await t.outcome(producer.produce({ id: 1 }, { ackWaitMs: 40_000 }))).reason?.code === 'schema_violation', 20_000, 'the new version counts');
+  t.ok((await producer.produce({ name: 'x' }, { ackWaitMs: 40_000 })).sequence > 0, 'sequence');
+  await insist(t, () => others[1].detachSchema(name), 'detachSchema()');
+  await t.until(async () => !(await t.outcome(producer.produce([], { ackWaitMs: 40_000 }))).error, 20_000, 'no schema counts');
+});
+
+row('a version and an enforcement while the leader of the bucket is killed in the middle of traffic: each reaches every producer once', cluster, async (t) => {
+  const { host, makers, name, leader, others } = await replicated(t);
+  const free = t.name();
+  await insist(t, () => others[0].station(free, { replicas: 3 }), 'the other station');
+  const producers = [];
+  for (const maker of makers) for (const station of [name, free]) producers.push(await insist(t, () => maker.producer(station, { autoMsgId: true }), 'a producer'));
+  const entries = makers.map(record);
+  // Neither version takes both; the other station takes all until it has the schema.
+  let stop = false;
+  const outcomes = [];
+  const talk = producers.map(async (producer, at) => {
+    for (let index = 0; !stop; index += 1) {
+      const given = index % 2 === 0 ? { id: index } : { name: `${index}` };
+      const outcome = await t.outcome(producer.produce(given, { ackWaitMs: 45_000 }));
+      outcomes.push({ at, station: producer.stations[0], given, ...outcome });
+      await t.elapse(5);
+    }
+  });
+  await t.until(() => outcomes.length > 60, 10_000, 'traffic');
+  const [version, enforced] = [insist(t, () => others[0].createSchema('person', 'json', second), 'a new version'), insist(t, () => others[1].enforceSchema('person', free), 'enforceSchema()')];
+  await host.kill(leader);
+  await t.within(60_000, Promise.all([version, enforced]), 'both');
+  const now = () => producers.map((_, at) => {
+    const of = outcomes.filter((outcome) => outcome.at === at);
+    return [of.findLast(({ given }) => 'id' in given), of.findLast(({ given }) => 'name' in given)];
+  });
+  await t.until(() => now().every(([id, named]) => id?.error && named && !named.error), 30_000, 'every producer takes what the new version takes, and nothing else');
+  stop = true;
+  await t.within(50_000, Promise.all(talk), 'the traffic');
+  const reasons = outcomes.filter(({ error }) => error).map(({ reason }) => reason);
+  for (const reason of reasons) t.checkError(reason, 'schema_violation', { retryable: reason.retryable });
+  // A schema that was not there for a moment is another reason than a message that does not fit.
+  t.deepEqual(reasons.filter(({ retryable }) => retryable).map(({ message }) => message).slice(0, 3), [], 'messages refused because the schema could not be had');
+  for (const [at, list] of entries.entries()) {
+    const told = list.filter(({ type }) => type === 'schema').map(({ station, schema }) => `${station === name ? 'first' : 'other'} ${schema}`);
+    t.deepEqual([...new Set(told)].sort(), ['first person', 'other person'], `told to ${at === leader ? 'the one whose node died' : 'another'}`);
+  }
+});
