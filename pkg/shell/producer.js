@@ -95,6 +95,9 @@ export class Producer {
     return (this.#writable = new WritableStream({
       write: async (chunk, controller) => {
         for (;;) {
+          // Whatever waits for its code before it takes no room yet.
+          const before = connection._early.of(this);
+          if (before) await before;
           if (failed) throw failed;
           const sent = connection._calls.produce(this, chunk, undefined, false, true);
           if (sent === undefined) {
