@@ -202,14 +202,11 @@ pub const TOLD_FIRST: Millis = Millis(500);
 /// Less often than that nobody waits for a dead letter.
 pub const TOLD_LAST: Millis = Millis(15_000);
 
-/// Deaths told by the broker that are recorded in one go: they may come to somebody else when that takes long.
-pub const TOLD: u32 = 16;
+/// Deaths told by the broker that cannot be recorded, until the others are left for another time.
+pub const TOLD_FAILED: usize = 16;
 
 /// How long the broker waits until it tells somebody else of a death.
 pub const TOLD_AGAIN: Millis = Millis(30_000);
-
-/// Deliveries' ends that are told, in bytes a go; the limit makes the server say when it has sent all.
-pub const TOLD_BYTES: u64 = 1024 * 1024;
 
 /// How long dead letters are kept, in seconds (jetstream.md section 5.2).
 pub const DEAD_SECONDS: u64 = 604_800;

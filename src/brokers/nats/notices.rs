@@ -10,7 +10,7 @@
 //! Source: jetstream.md section 5.3. Knows no consumers.
 
 use super::api::{Api, Body, Refusal};
-use super::{adopt, browse, dead, graves, head, names, page, station};
+use super::{adopt, browse, dead, graves, head, names, station};
 use crate::base::bytes::lossy;
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
@@ -149,43 +149,43 @@ async fn there(api: &Api, thing: &str, refusal: Refusal, name: &str, fits: impl 
 /// Record the deaths that the server has told of.
 pub async fn record(api: &Api, name: &str) -> Done<Told> {
     let mut told = Told::default();
-    let mut failed = None;
+    let mut failed = Vec::new();
     let mut known = None;
     loop {
         let reply = next(api, name).await?;
-        let pulled = page::pairs(&reply.body);
-        for (token, notice) in &pulled {
-            let result = match read(&api.exchange().0.json().read(notice).unwrap_or(Value::Nothing)) {
-                // Nobody can read it; it is not to come again.
-                None => Ok(()),
-                Some(notice) => {
-                    if known.is_none() {
-                        known = Some(Known::of(api, name).await?);
-                    }
-                    let Some(known) = &mut known else { continue };
-                    known.one(api, &notice, &mut told).await
-                }
-            };
-            match result {
-                Ok(()) => acknowledge(api, token, name).await?,
-                // What is wrong with one of them need not be wrong with the next.
-                Err(error) if matches!(error.kind, Kind::Timeout | Kind::Closed) => return Err(error),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        if (pulled.len() as u64) < u64::from(limits::TOLD) {
+        if reply.status != 0 {
             break;
         }
+        let result = match read(&api.exchange().0.json().read(&reply.body).unwrap_or(Value::Nothing)) {
+            // Nobody can read it; it is not to come again.
+            None => Ok(()),
+            Some(notice) => {
+                if known.is_none() {
+                    known = Some(Known::of(api, name).await?);
+                }
+                let Some(known) = &mut known else { break };
+                known.one(api, &notice, &mut told).await
+            }
+        };
+        match result {
+            Ok(()) => acknowledge(api, &reply.head, name).await?,
+            // What is wrong with one of them need not be wrong with the next.
+            Err(error) => {
+                let over = matches!(error.kind, Kind::Timeout | Kind::Closed);
+                failed.push(error);
+                if over || failed.len() >= limits::TOLD_FAILED {
+                    break;
+                }
+            }
+        }
     }
-    failed.map_or(Ok(told), Err)
+    failed.into_iter().next().map_or(Ok(told), Err)
 }
 
-/// Ask for the next ones that are there. With a limit of bytes the server says in any case when it has sent all.
+/// Ask for the next one that is there. One at a time: in a cluster the word that some were all comes before them, since they wait
+/// for copies; and a server before 2.11 may say nothing at all to one of several questions.
 fn next(api: &Api, name: &str) -> Answer {
-    let body = Body::default()
-        .number("batch", i64::from(limits::TOLD))
-        .number("max_bytes", whole(limits::TOLD_BYTES))
-        .flag("no_wait", true);
+    let body = Body::default().number("batch", 1).flag("no_wait", true);
     api.begin_raw(&format!("CONSUMER.MSG.NEXT.{}.{GROUP}", graves::notices(name)), body.finish(), true)
 }
 

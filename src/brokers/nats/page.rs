@@ -29,18 +29,9 @@ pub fn gather(page: &mut Vec<u8>, head: &[u8], body: &[u8]) -> bool {
 /// The messages of a page that was gathered.
 pub fn messages(partition: u32, page: &[u8]) -> Vec<(Stored, Vec<u8>)> {
     let mut list = Vec::new();
-    for (head, body) in pairs(page) {
-        list.extend(direct(partition, head, body));
-    }
-    list
-}
-
-/// Heads and bodies of what was gathered.
-pub fn pairs(page: &[u8]) -> Vec<(&[u8], &[u8])> {
-    let mut list = Vec::new();
     let mut rest = page;
     while let Some((head, body, after)) = split(rest) {
-        list.push((head, body));
+        list.extend(direct(partition, head, body));
         rest = after;
     }
     list

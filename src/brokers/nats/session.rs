@@ -139,8 +139,8 @@ pub struct NatsSession {
     before: Vec<u8>,
     /// Questions on the wire, with their subjects: a refused one gets no other answer.
     questions: Vec<(WaitId, String)>,
-    /// What has come of answers in several messages.
-    gathered: Vec<(WaitId, Vec<u8>)>,
+    /// What has come of answers in several messages, and when they were asked for.
+    gathered: Vec<(WaitId, Time, Vec<u8>)>,
     /// The application wants to know what changes in the registry of schemas.
     watches: bool,
     /// What came for a broker that stands on this session.
@@ -280,7 +280,10 @@ impl NatsSession {
     fn message(&mut self, now: Now, msg: &Msg, bytes: &[u8], source: Source, start: usize, out: &mut Outbox) {
         let part = |range: &std::ops::Range<usize>| bytes.get(range.clone()).unwrap_or_default();
         if msg.sid == INBOX_SID {
-            if !msg.reply.is_empty() && !self.gathered.is_empty() && self.brought(part(&msg.reply), part(&msg.data)) {
+            if !msg.reply.is_empty()
+                && !self.gathered.is_empty()
+                && self.brought(now, part(&msg.reply), part(&msg.data))
+            {
                 return;
             }
             let name = part(&msg.subject).get(self.inbox.len().saturating_add(1)..).unwrap_or_default();
@@ -722,7 +725,7 @@ impl Session for NatsSession {
         self.ears.unconfirmed()
     }
 
-    fn request(&mut self, _now: Now, out: &mut Outbox, wait: WaitId, request: &Request) {
+    fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request) {
         if let Err(error) = head::fits(request.head as usize, request.body.len(), self.info.max_payload) {
             return self.outputs.push_back(Output::Replied(wait, Err(error)));
         }
@@ -732,7 +735,7 @@ impl Session for NatsSession {
         wire::push_pub(out.main(), &[request.to.as_bytes()], &[self.inbox.as_bytes(), &name], &request.body, head);
         self.questions.push((wait, request.to.clone()));
         if request.many {
-            self.gathered.push((wait, Vec::new()));
+            self.gathered.push((wait, now.mono, Vec::new()));
         }
     }
 }

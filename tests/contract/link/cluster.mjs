@@ -76,3 +76,29 @@ row('a killed node that comes back serves again, with everything in it', limits,
   }, 30_000, 'the restarted node serves the station');
   t.equal(new Set(texts).size, 300, 'different messages');
 });
+
+row('what a server has told of deaths outlives it: each is one letter', limits, async (t) => {
+  const { host, name, connection } = await replicated(t);
+  const api = async (subject, body) => (await connection.request(`$JS.API.${subject}`, body ?? '', { timeoutMs: 2000 })).json();
+  const config = { name: 'theirs', durable_name: 'theirs', ack_policy: 'explicit', ack_wait: 4e9, max_deliver: 1 };
+  t.equal((await api(`CONSUMER.CREATE.${name}.theirs`, { stream_name: name, action: 'create', config })).error, undefined, 'the durable');
+  const producer = await connection.producer(name, { autoMsgId: true });
+  await t.fill(producer, 60);
+  const consumer = await connection.consumer(name, { consumerGroup: 'theirs' });
+  await t.collect(consumer, 60, { ack: false });
+  const notices = `DLADV_${name}`;
+  t.equal((await api(`STREAM.INFO.${notices}`)).config.num_replicas, 3, 'replicas of what is told');
+  await t.until(async () => { await t.nothing(consumer, 200); return (await api(`STREAM.INFO.${notices}`)).state.messages === 60; }, 20_000, 'everything is told');
+  const leader = await t.until(() => host.leaderOf(notices), 10_000, 'a leader of what is told');
+  await host.kill(leader.index);
+  const rest = await t.connect(lively([0, 1, 2].filter((node) => node !== leader.index).map((node) => host.urls[node])));
+  const station = await t.until(async () => (await t.outcome(rest.station(name))).value, 20_000, 'the station');
+  const letters = async () => {
+    const list = [];
+    for await (const letter of station.deadLetters()) list.push(letter.sequence);
+    return list;
+  };
+  const all = await t.until(async () => { const { value } = await t.outcome(letters()); return value?.length >= 60 && value; }, 60_000, 'every letter');
+  t.equal(new Set(all).size, 60, 'places');
+  t.equal(all.length, 60, 'letters');
+});

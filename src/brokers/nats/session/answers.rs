@@ -15,11 +15,11 @@ impl NatsSession {
             Some((b'R', id)) => {
                 let Some(wait) = parse_base36(id).and_then(|id| u32::try_from(id).ok()).map(WaitId) else { return };
                 let mut body = body.to_vec();
-                if let Some(at) = self.gathered.iter().position(|(other, _)| *other == wait) {
-                    if self.gathered.get_mut(at).is_some_and(|(_, page)| page::gather(page, head, &body)) {
+                if let Some(at) = self.gathered.iter().position(|(other, ..)| *other == wait) {
+                    if self.gathered.get_mut(at).is_some_and(|(.., page)| page::gather(page, head, &body)) {
                         return;
                     }
-                    body = self.gathered.swap_remove(at).1;
+                    body = self.gathered.swap_remove(at).2;
                 }
                 self.questions.retain(|(other, _)| *other != wait);
                 let reply = Reply { status: wire::status(head), head: head.to_vec(), body };

@@ -111,7 +111,7 @@ impl NatsSession {
             .said(text);
         if let Some(at) = self.questions.iter().position(|(_, to)| to == subject) {
             let (wait, _) = self.questions.remove(at);
-            self.gathered.retain(|(other, _)| *other != wait);
+            self.gathered.retain(|(other, ..)| *other != wait);
             self.outputs.push_back(Output::Replied(wait, Err(denied.clone())));
             return;
         }
