@@ -14,7 +14,7 @@ import { SocketKeeper } from './socket.js';
 import { capabilities } from './capabilities.js';
 import { counted } from './stats.js';
 import { read } from './table.js';
-import { copied, snapshot } from './payload.js';
+import { copied, said, snapshot } from './payload.js';
 
 /** @import { Consuming } from './consuming.js' */
 /** @import { Instance } from './instance.js' */
@@ -656,7 +656,7 @@ export class Connection {
       const schemas = await this._loadSchemas();
       await schemas.bind(binding);
     } catch (error) {
-      failed = String(/** @type {any} */ (error)?.message ?? error);
+      failed = said(error);
       for (const consumer of this._users(binding[1]).consumers) consumer._schema = /** @type {any} */ ({ decode() { throw error; } });
     }
     if (!this.#over) this._do((engine) => engine.schemaBound(binding[0], failed));
@@ -707,7 +707,7 @@ export class Connection {
             return tell((engine) => engine.abortConnect());
           }
           if (!asking.signal.aborted) this.#socket.cause = error;
-          tell((engine) => engine.credentialsFailed(String(error?.message ?? error)));
+          tell((engine) => engine.credentialsFailed(said(error)));
         },
       );
   }

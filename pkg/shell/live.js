@@ -159,7 +159,7 @@ export class Live {
     const { scratch } = this.#connection._calls;
     const to = request._to;
     if (to === '') return undefined;
-    const { answer } = request;
+    const answer = own(request.answer, this.broker) ?? {};
     const length = scratch.payload(message ?? '');
     let end = scratch.tagged(5, to, length);
     this.#check({ headers: answer.headers, metadata: answer.metadata }, PUBLISH, false);

@@ -176,10 +176,10 @@ function json(broker, message) {
   return text;
 }
 
-/** What somebody else's code threw, in words. @param {unknown} thrown */
+/** What somebody else's code threw, in words. @param {any} thrown */
 export function said(thrown) {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    return String(thrown?.message ?? thrown);
   } catch {
     return 'it cannot be told what';
   }

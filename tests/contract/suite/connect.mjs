@@ -215,6 +215,15 @@ row('credentials() that fails ends connect with its error as the cause', { broke
   t.ok(outcome.reason.cause === cause, `cause: ${t.show(outcome.reason.cause)}`);
 });
 
+row('credentials() that throws what cannot be told: as with any other error', { brokers: ['nats'] }, async (t) => {
+  for (const cause of [Object.create(null), Symbol('why'), { get message() { throw new Error('no'); } }]) {
+    const { error, reason } = await t.outcome(t.connect({ credentials: () => { throw cause; } }));
+    t.equal(error, true, 'rejects');
+    t.checkError(reason, 'connect_failed');
+    t.ok(reason.cause === cause, 'the cause');
+  }
+});
+
 row('socket() opens the socket and is given the URL', { brokers: ['nats'] }, async (t) => {
   const urls = [];
   const connection = await t.connect({ socket: (url) => { urls.push(url); return new WebSocket(url); } });

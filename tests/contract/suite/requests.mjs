@@ -372,3 +372,23 @@ row('a handler throws what cannot be told: an answer all the same', requests, as
     await responder.stop();
   }
 });
+
+row('an answer that cannot be read is one that was not carried out, and harms nothing else', requests, async (t) => {
+  const { asker, worker, channel } = await pair(t);
+  const unreadable = () => ({ get a() { throw new Error('not readable'); } });
+  for (const what of ['headers', 'metadata', 'error']) {
+    const responder = await worker.respond(channel, (request) => {
+      Object.assign(request.answer, { executed: false, [what]: unreadable() });
+      return 'x';
+    });
+    t.equal((await asker.request(channel, 'x')).executed, false, what);
+    await responder.stop();
+  }
+  const responder = await worker.respond(channel, (request) => {
+    request.answer = null;
+    return 'x';
+  });
+  t.equal((await asker.request(channel, 'x')).text(), 'x', 'nothing beside it');
+  await responder.stop();
+  t.equal(worker.isConnected(), true, 'connected');
+});
