@@ -98,7 +98,7 @@ function within(value, depth) {
   if (Symbol.iterator in value) return Array.from(value, (each) => within(each, depth - 1));
   if (value instanceof Date) return new Date(value.getTime());
   /** @type {any} */
-  const copy = {};
-  for (const name of Object.keys(value)) Object.defineProperty(copy, name, { value: within(value[name], depth - 1), enumerable: true, writable: true, configurable: true });
+  const copy = { ...value };
+  for (const name in copy) copy[name] = within(copy[name], depth - 1);
   return copy;
 }
