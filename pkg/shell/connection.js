@@ -55,7 +55,8 @@ export class Connection {
     /** Whose form header blocks have. */
     this._block = ['nats', 'memory', 'memphis'].indexOf(this.broker);
     this._instance = instance;
-    this.#options = options;
+    // What it logs in with is Rust's to keep.
+    this.#options = { logger: options.logger, credentials: options.credentials };
     this.#socket = new SocketKeeper(options.socket);
     // The shell's own business.
     const { signal: _signal, logger: _logger, ...usual } = options;
