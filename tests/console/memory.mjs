@@ -448,6 +448,10 @@ export async function a_schema_is_made_and_enforced_and_every_wrong_place_is_sho
   await shows(page, '#receipt', /^Stored in/);
   await page.click('#tab-line');
   await shows(page, '#timeline', /Schema detached/);
+  await page.click('#disconnect');
+  await page.click('#start-memory');
+  await page.waitForSelector('#bench:not([hidden])');
+  assert.equal(await page.locator('#schema-log li').count(), 0, 'what was heard on the connection before');
   quiet(problems);
 }
 

@@ -33,12 +33,23 @@ export async function memphis_a_wrong_password_is_told_and_the_right_one_connect
   await connect(page, server, memphis, 'wrong');
   await shows(page, '#connect-error .error-card code', 'auth_failed');
   await page.fill('#connect-form [name=password]', 'memphis');
+  await page.fill('#connect-form [name=accountId]', '7');
   await page.click('#connect');
   await connected(page);
   await page.click('#tab-code');
   await shows(page, '#code', /broker: 'memphis'/);
   await shows(page, '#code', /username: 'root'/);
+  await shows(page, '#code', /accountId: 7/);
   assert.doesNotMatch(await page.locator('#code').innerText(), /password: 'memphis'/);
+}
+
+export async function memphis_the_url_of_each_broker_is_remembered_for_itself({ page, server, memphis }) {
+  await connect(page, server, memphis);
+  await connected(page);
+  await go(page, server);
+  assert.equal(await page.inputValue('#connect-form [name=url]'), '', 'the one of NATS');
+  await page.locator('#connect-form [name=broker][value=memphis]').check({ force: true });
+  assert.equal(await page.inputValue('#connect-form [name=url]'), memphis.url);
 }
 
 export async function memphis_a_user_with_a_token_connects({ page, server, memphisToken }) {
@@ -102,6 +113,7 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
   await connect(page, server, memphis);
   await connected(page);
   await create(page, 'console-dead', { dlsStation: 'console-copies' });
+  assert.equal(await page.locator('#station option[value=console-copies]').count(), 1, 'the station for copies can be chosen');
   await toggle(page, '#ack-arrival', false);
   await listen(page, { consumerGroup: 'desk' });
   await giveUp(page);
@@ -115,6 +127,8 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
   await shows(page, '#dead-rows .cause', /not acked, from console-dead/);
   await page.locator('#dead-rows .entry').first().click();
   await shows(page, '.headers', /train\s*IC 604/);
+  await page.click('#tab-code');
+  await shows(page, '#code', /const copies = await connection\.station\('console-copies'\)/);
 
   const letter = memphis.store.dead.find(({ station }) => station === 'console-dead');
   assert.ok(letter);
@@ -122,6 +136,7 @@ export async function memphis_copies_of_dead_letters_are_read_and_one_that_is_se
   await page.click('#tab-live');
   await onBoard(page, 2);
   await shows(page, '.line .chip', 're-sent');
+  await shows(page, '.line .seq', '–');
   await page.locator('.line', { hasText: 're-sent' }).click();
   assert.ok(await page.isDisabled('[data-verb=nack]'), 'it can only be acknowledged');
   await page.click('[data-verb=ack]');
