@@ -167,11 +167,11 @@ impl Operations for Ops {
     }
 
     fn stations<'a>(&self) -> Operation<'a, Vec<StationReport>> {
-        lacking("a list of its stations for clients")
+        lacking("list of its stations for clients")
     }
 
     fn purge<'a>(&self) -> Operation<'a, u64> {
-        lacking("a way to remove the messages of a station")
+        lacking("way to remove the messages of a station")
     }
 
     fn newest_letter<'a>(&self) -> Operation<'a, u64> {
@@ -192,7 +192,7 @@ impl Operations for Ops {
 }
 
 /// What nobody but the broker's own pages can ask for.
-const LETTERS: &str = "a list of its dead letters for clients";
+const LETTERS: &str = "list of its dead letters for clients";
 
 /// The station's places, by its partitions.
 pub fn places(station: &str, partitions: &[u32]) -> Vec<Place> {
@@ -210,6 +210,6 @@ fn boxed<'a, T: 'a>(work: impl Future<Output = Done<T>> + 'a) -> Operation<'a, T
 
 #[inline(never)]
 fn lacking<'a, T: 'a>(what: &str) -> Operation<'a, T> {
-    Operation::ready(Err(Error::new(Kind::NotSupported, format!("Memphis has not {what}"))
+    Operation::ready(Err(Error::new(Kind::NotSupported, format!("Memphis has no {what}"))
         .hint("capabilities tells what this broker can do.")))
 }

@@ -163,6 +163,18 @@ row('one row a name in the broker\'s database, however many of ours stand on it,
   await rows(0, 0, 'when all have gone');
 });
 
+row('a producer whose link was lost while the broker made it has one row, and none when it has gone', given('inside', 'cut'), async (t) => {
+  const { connection, station } = await t.setup({}, { reconnectIntervalMs: 100 });
+  // Whose link breaks is known by what it listens to.
+  await connection.consumer(station.name, { consumerName: 'c' });
+  await t.control('loseNext', '$memphis_producer_creations', `"${station.name}"`);
+  const producer = await t.within(10_000, connection.producer(station.name, { producerName: 'p' }), 'producer()');
+  t.equal((await producer.produce('x')).sequence, 1, 'sequence');
+  t.equal((await t.control('rows', station.name)).producers, 1, 'rows');
+  await producer.destroy();
+  t.equal((await t.control('rows', station.name)).producers, 0, 'rows of producers');
+});
+
 row('a consumer whose link was lost while the broker made it leaves no row behind', given('inside', 'cut'), async (t) => {
   const { connection, station } = await t.setup({}, { reconnectIntervalMs: 100 });
   await connection.producer(station.name, { producerName: 'p' });
