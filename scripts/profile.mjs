@@ -5,6 +5,7 @@
 //
 // Prints, for each function of these parts: bytes that were not run, bytes, its name; most first. --all lists those that ran to the end, too.
 
+import './lib/pinned.mjs';
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,6 +1,7 @@
 // The console in Chromium, on the broker inside the page, on a real nats-server and on the stand-in of Memphis. Needs `make build`.
 // node tests/console/run.mjs [--only TEXT] [folder of the package]: the checkout's own pkg/, or an unpacked tarball's.
 
+import '../../scripts/lib/pinned.mjs';
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { freePorts, startNats } from '../../scripts/lib/servers.mjs';
 import { newKey, newOperator } from './access/keys.mjs';
-import { handedOver, options, run } from './host.mjs';
+import { options, run } from './host.mjs';
 
 const values = options();
 const servers = [];
@@ -42,10 +42,8 @@ const control = {
   user: (operator, given) => operators[operator].user(given),
 };
 
-if (!await handedOver(values)) {
-  const base = await startNats();
-  await run(values, [{ rows: 'access/index.mjs', broker: 'nats', url: base.url, quick: 4, waiting: 4 }], {
-    control,
-    after: async () => { await Promise.all([base, ...servers].map((server) => server?.stop())); },
-  });
-}
+const base = await startNats();
+await run(values, [{ rows: 'access/index.mjs', broker: 'nats', url: base.url, quick: 4, waiting: 4 }], {
+  control,
+  after: async () => { await Promise.all([base, ...servers].map((server) => server?.stop())); },
+});

@@ -9,7 +9,7 @@ import { startNats } from '../../scripts/lib/servers.mjs';
 import { until } from '../../scripts/lib/until.mjs';
 import { newKey, newOperator } from './access/keys.mjs';
 import { bucket } from './bucket.mjs';
-import { handedOver, options, run } from './host.mjs';
+import { options, run } from './host.mjs';
 
 const values = options();
 
@@ -65,12 +65,10 @@ const control = {
   },
 };
 
-if (!await handedOver(values)) {
-  const base = await startNats();
-  const beside = bucket(base.url);
-  // Two clusters at a time: three nodes that elect a leader mostly wait, but want to be heard in time.
-  await run(values, [{ rows: 'link/index.mjs', broker: 'nats', url: base.url, quick: 2, waiting: 6 }], {
-    control: { ...beside.control, ...control },
-    after: async () => { await beside.close(); await Promise.all([base, ...servers].map((server) => server?.stop())); },
-  });
-}
+const base = await startNats();
+const beside = bucket(base.url);
+// Two clusters at a time: three nodes that elect a leader mostly wait, but want to be heard in time.
+await run(values, [{ rows: 'link/index.mjs', broker: 'nats', url: base.url, quick: 2, waiting: 6 }], {
+  control: { ...beside.control, ...control },
+  after: async () => { await beside.close(); await Promise.all([base, ...servers].map((server) => server?.stop())); },
+});

@@ -5,7 +5,7 @@
 
 import { startNats } from '../../scripts/lib/servers.mjs';
 import { goBetween, standIn } from './garbage/stand-in.mjs';
-import { handedOver, options, run } from './host.mjs';
+import { options, run } from './host.mjs';
 
 const values = options();
 const standIns = [];
@@ -34,12 +34,10 @@ const control = {
   base: () => ({ tcp: base.tcp }),
 };
 
-if (!await handedOver(values)) {
-  base = await startNats();
-  const configs = [{ rows: 'garbage/index.mjs', broker: 'nats', url: base.url, quick: 6, waiting: 6 }];
-  if (values.runtime === 'chromium') configs.push({ rows: 'garbage/secure.mjs', broker: 'memory', secure: true });
-  await run(values, configs, {
-    control,
-    after: async () => { await Promise.all([base, ...servers, ...standIns].map((server) => server?.stop())); },
-  });
-}
+base = await startNats();
+const configs = [{ rows: 'garbage/index.mjs', broker: 'nats', url: base.url, quick: 6, waiting: 6 }];
+if (values.runtime === 'chromium') configs.push({ rows: 'garbage/secure.mjs', broker: 'memory', secure: true });
+await run(values, configs, {
+  control,
+  after: async () => { await Promise.all([base, ...servers, ...standIns].map((server) => server?.stop())); },
+});

@@ -1,13 +1,12 @@
 // What the programs of this folder share: their options, the right Node, the page, the report. Starts no server of its own.
 
-import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import '../../scripts/lib/pinned.mjs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { openPage } from '../../scripts/lib/browser.mjs';
 import { serve } from '../../scripts/lib/static.mjs';
-import { programs } from '../../scripts/lib/tools.mjs';
 import { real } from './clock.mjs';
 import { line } from './kit/runner.mjs';
 import { start } from './kit/start.mjs';
@@ -37,18 +36,6 @@ export function options(more = {}) {
   });
   if (!['node', 'chromium'].includes(values.runtime)) throw new Error(`--runtime is node or chromium, not ${values.runtime}`);
   return values;
-}
-
-/**
- * Node without a WebSocket cannot run the rows, nor the clients that stand at the other end of rows in a page: hand over to the
- * pinned one. Returns true if somebody else does the work.
- */
-export async function handedOver(values) {
-  if (typeof WebSocket === 'function') return false;
-  if (!existsSync(programs.node)) throw new Error('this Node has no WebSocket and the pinned one is missing: run make setup');
-  const child = spawn(programs.node, process.argv.slice(1), { stdio: 'inherit' });
-  process.exitCode = await new Promise((resolve, reject) => child.once('error', reject).once('exit', (code) => resolve(code ?? 1)));
-  return true;
 }
 
 /**

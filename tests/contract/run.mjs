@@ -10,7 +10,7 @@ import { startNats } from '../../scripts/lib/servers.mjs';
 import { bucket } from './bucket.mjs';
 import { jetstream } from './jetstream.mjs';
 import { given, ownStandIn } from './memphis.mjs';
-import { handedOver, options, run } from './host.mjs';
+import { options, run } from './host.mjs';
 
 const values = options({
   broker: { type: 'string', default: 'memory' },
@@ -20,26 +20,24 @@ const values = options({
 });
 if (!['memory', 'nats', 'memphis'].includes(values.broker)) throw new Error(`--broker is memory, nats or memphis, not ${values.broker}`);
 
-if (!await handedOver(values)) {
-  const server = values.broker === 'nats' && !values.url ? await startNats(values.server ? { version: values.server } : {}) : undefined;
-  const memphis = values.broker !== 'memphis' ? undefined : await (values.url ? given(values.url, process.env) : ownStandIn());
-  const beside = values.broker === 'nats' ? [jetstream(values.url ?? server.url), bucket(values.url ?? server.url)] : [];
-  await run(values, [{
-    rows: 'suite/index.mjs',
-    broker: values.broker,
-    url: memphis?.url ?? values.url ?? server?.url,
-    id: memphis?.id,
-    login: memphis?.login,
-    controls: memphis?.controls,
-    // Chromium puts off new sockets, by seconds, while many others of the page are still opening.
-    dials: values.runtime === 'chromium' && values.broker !== 'memory' ? 3 : undefined,
-    virtual: values.broker === 'memory' && !values['real-clock'],
-  }], {
-    control: Object.assign({}, memphis?.control, ...beside.map((each) => each.control)),
-    after: async () => {
-      for (const each of beside) await each.close();
-      await server?.stop();
-      return memphis?.close();
-    },
-  });
-}
+const server = values.broker === 'nats' && !values.url ? await startNats(values.server ? { version: values.server } : {}) : undefined;
+const memphis = values.broker !== 'memphis' ? undefined : await (values.url ? given(values.url, process.env) : ownStandIn());
+const beside = values.broker === 'nats' ? [jetstream(values.url ?? server.url), bucket(values.url ?? server.url)] : [];
+await run(values, [{
+  rows: 'suite/index.mjs',
+  broker: values.broker,
+  url: memphis?.url ?? values.url ?? server?.url,
+  id: memphis?.id,
+  login: memphis?.login,
+  controls: memphis?.controls,
+  // Chromium puts off new sockets, by seconds, while many others of the page are still opening.
+  dials: values.runtime === 'chromium' && values.broker !== 'memory' ? 3 : undefined,
+  virtual: values.broker === 'memory' && !values['real-clock'],
+}], {
+  control: Object.assign({}, memphis?.control, ...beside.map((each) => each.control)),
+  after: async () => {
+    for (const each of beside) await each.close();
+    await server?.stop();
+    return memphis?.close();
+  },
+});

@@ -3,6 +3,7 @@
 //
 //   node tests/samples/run.mjs [--package FOLDER] [--only TEXT]
 
+import '../../scripts/lib/pinned.mjs';
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';

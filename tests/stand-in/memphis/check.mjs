@@ -3,6 +3,7 @@
 //
 // With --url it asks whether the recordings are still right: they are played to that broker, which has to be a fresh one.
 
+import '../../../scripts/lib/pinned.mjs';
 import { readFile } from 'node:fs/promises';
 import { StandIn } from './index.mjs';
 import { Reader } from './wire.mjs';
