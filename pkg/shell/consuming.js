@@ -33,7 +33,13 @@ export class Consuming {
     const consumer = this.#keep(station, options, 2);
     if (handler) consumer._consume(handler, options, true).catch((error) => this.#connection._log('error', 'handler_failed', { station, error }));
     else consumer._start(options, false, true);
-    await this.#opened(consumer);
+    try {
+      await this.#opened(consumer);
+    } catch (error) {
+      // One that is there but cannot be started so may be started otherwise.
+      void consumer.stop();
+      throw error;
+    }
     return consumer;
   }
 

@@ -249,11 +249,16 @@ impl Consumers {
             let id = ctx.session.open_feed(ctx.now, ctx.out, spec);
             feeds.push(Feed { id, partition: spec.place.partition, held: 0, over: false, acked: 0, passed: false });
         }
-        for op in std::mem::take(&mut consumer.opened) {
-            ctx.turn.end(op, Ok(()));
-        }
         let owners: Vec<_> = feeds.iter().map(|feed| feed.id).collect();
         consumer.feeds = feeds;
+        // It may have been started for a partition before anybody could know which there are.
+        let outcome = if consumer.mode == Mode::Idle { Ok(()) } else { consumer.check_scope(consumer.scope) };
+        if outcome.is_err() {
+            consumer.mode = Mode::Idle;
+        }
+        for op in std::mem::take(&mut consumer.opened) {
+            ctx.turn.end(op, outcome.clone());
+        }
         for (index, feed) in owners.into_iter().enumerate() {
             if self.owners.len() <= feed.0 as usize {
                 self.owners.resize(feed.0 as usize + 1, None);
@@ -523,6 +528,9 @@ impl Consumers {
         let consumer = self.live(id)?;
         if consumer.mode != Mode::Idle || !consumer.fetches.is_empty() {
             return Err(busy(if handler { "handler" } else { "iterator" }));
+        }
+        if matches!(consumer.stage, Stage::Open) {
+            consumer.check_scope(scope)?;
         }
         let group = &consumer.spec.group;
         let asked =

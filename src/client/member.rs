@@ -131,6 +131,17 @@ impl Consumer {
         Consumer::in_scope(scope, &numbers)
     }
 
+    /// Refuse a partition that the station does not have. For a consumer that is open.
+    pub(super) fn check_scope(&self, scope: Scope) -> Result<(), Error> {
+        match self.single(scope) {
+            Some(only) if !self.feeds.iter().any(|feed| feed.partition == only) => {
+                Err(Error::argument("the station has no such partition")
+                    .hint("Partitions are numbered from 1; station.partitions lists them."))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Take out what is given back when it stops, or, when it `ends`, everything. Dead letters that were sent again stay for the
     /// next start: nobody would send them once more.
     pub(super) fn take_held(&mut self, ends: bool) -> VecDeque<Held> {
@@ -251,10 +262,8 @@ impl Consumer {
         while let Some(fetch) = self.fetches.front() {
             let (op, spec) = (fetch.op, fetch.spec);
             let only = self.single(spec.scope);
-            if only.is_some_and(|only| !self.feeds.iter().any(|feed| feed.partition == only)) {
+            if let Err(error) = self.check_scope(spec.scope) {
                 self.fetches.pop_front();
-                let error = Error::argument("the station has no such partition")
-                    .hint("Partitions are numbered from 1; station.partitions lists them.");
                 ctx.turn.end(op, Err(error));
                 continue;
             }

@@ -164,3 +164,22 @@ row('a message in any partition ends the wait of a fetch of one', { needs }, asy
     await message.ack();
   }
 });
+
+row('consuming from a partition that the station does not have is refused, and the consumer goes on', async (t) => {
+  const { connection, station } = await t.setup({ partitionsNumber: 2 });
+  const consumer = await station.consumer({ consumerName: 'c' });
+  await t.rejects(() => consumer.consume(() => {}, { partitionNumber: 3 }), 'invalid_argument', { says: 'partition' });
+  await t.rejects(() => t.within(3000, station.consume({ consumerName: 'kept', partitionNumber: 3 }), 'consume() of the station'), 'invalid_argument', { says: 'partition' });
+  await t.rejects(() => t.within(3000, connection.consume(station.name, { consumerName: 'held', partitionNumber: 3 }, () => {}), 'consume() with a handler'), 'invalid_argument', { says: 'partition' });
+  await station.produce('x', { partitionNumber: 2 });
+  const seen = [];
+  const running = consumer.consume((messages) => { seen.push(...t.texts(messages)); }, { partitionNumber: 2 });
+  await t.until(() => seen.length === 1, 5000, 'the message');
+  await consumer.stop();
+  await running;
+  const kept = await station.consume({ consumerName: 'kept', partitionNumber: 2 });
+  for await (const message of kept) {
+    t.equal(message.text(), 'x', 'what the kept one gets');
+    break;
+  }
+});
