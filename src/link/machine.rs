@@ -289,11 +289,16 @@ impl Machine {
     pub fn ready(&mut self, now: Time) {
         if matches!(self.state, State::Greeting { .. }) {
             self.state = State::Up { since: now };
+            let attempt = self.attempt.max(1);
+            if !self.connected {
+                // The dials of connect() are none of those that `maxReconnect` counts.
+                self.attempt = 0;
+            }
             self.connected = true;
             self.heard = now;
             self.pulse = Pulse::Quiet;
             let url = self.url().map(|url| url.text.clone()).unwrap_or_default();
-            self.acts.push_back(Act::Up { url, attempt: self.attempt });
+            self.acts.push_back(Act::Up { url, attempt });
         }
     }
 
@@ -659,10 +664,15 @@ mod tests {
     fn five_seconds_up_reset_the_count() {
         let mut machine = up(&["ws://a"]);
         machine.broken(Time(20), lost(), 0, false);
-        assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 2, .. })));
+        assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 1, .. })), "connect() itself does not count");
         machine.tick(Time(20), false, 0, false);
-        machine.opened(Time(0), 2);
+        machine.opened(Time(20), 2);
         machine.ready(Time(30));
+        machine.broken(Time(40), lost(), 0, false);
+        assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 2, .. })));
+        machine.tick(Time(40), false, 0, false);
+        machine.opened(Time(40), 3);
+        machine.ready(Time(50));
         machine.broken(Time(6000), lost(), 0, false);
         assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 1, .. })));
     }
@@ -687,7 +697,7 @@ mod tests {
         machine.ready(Time(50));
         machine.broken(Time(60), lost(), 0, false);
         machine.tick(Time(60), false, 0, false);
-        assert!(matches!(acts(&mut machine).last(), Some(Act::Ask { attempt: 2, reason: Some(_) })));
+        assert!(matches!(acts(&mut machine).last(), Some(Act::Ask { attempt: 1, reason: Some(_) })));
         machine.close();
         machine.credentials(Time(70), Ok(()), 0, false);
         assert_eq!(machine.state(), &State::Closed);

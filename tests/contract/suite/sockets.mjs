@@ -222,3 +222,24 @@ row('each ping() is answered by its own round trip', nats, async (t) => {
   holds = false;
   await Promise.all(pings);
 });
+
+row('maxReconnect counts what comes after connect() only, also where the link dies at once', nats, async (t) => {
+  for (const maxReconnect of [1, 2]) {
+    let dials = 0;
+    const sockets = [];
+    const socket = (url) => {
+      dials += 1;
+      if (dials > 1) throw new Error('no way');
+      sockets.push(new WebSocket(url));
+      return sockets[0];
+    };
+    const connection = await t.connect({ socket, maxReconnect, reconnectIntervalMs: 10 });
+    const changes = [];
+    const reader = (async () => { for await (const change of connection.status()) changes.push(change); })();
+    sockets[0].close();
+    t.ok(await t.within(5000, connection.closed, 'closed'), 'why it ended');
+    await reader;
+    t.equal(dials, 1 + maxReconnect, 'dials');
+    t.deepEqual(changes.filter((change) => change.type === 'reconnecting').map((change) => change.attempt), Array.from({ length: maxReconnect }, (_, index) => index + 1), 'attempts');
+  }
+});
