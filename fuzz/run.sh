@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 each="${SECONDS_EACH:-20}"
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(nats_wire nats_session schemas)
+[ ${#targets[@]} -gt 0 ] || targets=(nats_wire nats_session nats_messages nats_answers memphis given schemas)
 
 # What cargo-fuzz passes on a stable compiler, without the address sanitizer: the crate forbids unsafe code, so the
 # panics and overflow checks of debug assertions find what there is to find.
@@ -34,6 +34,7 @@ for target in "${targets[@]}"; do
   # The recordings are the best beginning: one file a recording, the server's side of it behind a byte that says how
   # to cut it.
   node seeds.mjs ../tests/vectors/nats "$corpus"
+  [ "$target" != memphis ] || node seeds.mjs ../tests/vectors/memphis "$corpus"
   echo "fuzz: $target, $each s"
   if ! "$dir/$host/release/$target" "$corpus" -max_total_time="$each" -artifact_prefix="$artifacts/" \
     -dict=nats.dict -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 2> "$artifacts/log"; then

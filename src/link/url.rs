@@ -198,12 +198,37 @@ fn is_loopback(host: &str) -> bool {
 
 /// A URL for an error message: without the password somebody may have put into it.
 fn masked(text: &str) -> String {
-    match (find(text, "://"), text.find('@')) {
-        (Some(scheme), Some(at)) if scheme < at => {
-            let head = text.get(..scheme.saturating_add(3)).unwrap_or_default();
-            format!("{head}***{}", text.get(at..).unwrap_or_default())
+    let Some((before, host)) = text.rfind('@').and_then(|at| text.split_at_checked(at)) else { return text.into() };
+    // There may be a user even where there is no scheme, and what stands there may be none.
+    let scheme = find(before, "://").and_then(|at| before.get(..at));
+    match scheme.filter(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphabetic())) {
+        Some(scheme) => format!("{scheme}://***{host}"),
+        None => format!("***{host}"),
+    }
+}
+
+/// The body of the fuzz target: whatever is given is a URL or an error that shows no password, and what is read as most are
+/// written is read the same way otherwise.
+pub fn fuzz(bytes: &[u8]) {
+    let text = crate::base::bytes::lossy(bytes);
+    let facts = Facts { secure_page: bytes.len().is_multiple_of(2), offline: false };
+    let parsed = Url::parse(&text, 4222);
+    if let Some(usual) = Url::usual(&text, facts) {
+        assert_eq!(parsed.as_ref().ok(), Some(&usual));
+    }
+    match parsed {
+        Ok(url) => {
+            let _ = (url.check_page(facts), url.encryption(false), url.sibling(&text));
+            assert!(
+                url.scheme == Scheme::Memory || Url::parse(&url.text, 4222).is_ok_and(|again| again.text == url.text)
+            );
         }
-        _ => text.into(),
+        Err(_) => {
+            let shown = masked(&text);
+            let head = shown.rsplit_once('@').map_or("***", |(head, _)| head);
+            let scheme = head.strip_suffix("***").map(|scheme| scheme.strip_suffix("://").unwrap_or(scheme));
+            assert!(scheme.is_some_and(|scheme| scheme.bytes().all(|byte| byte.is_ascii_alphabetic())), "{shown}");
+        }
     }
 }
 
@@ -213,6 +238,21 @@ mod tests {
 
     fn parse(text: &str) -> Result<Url, Error> {
         Url::parse(text, 4222)
+    }
+
+    #[test]
+    fn no_error_shows_a_password() {
+        for text in [
+            "ws://anna:s3cret@host",
+            "ws://anna:s3@s3cret@host",
+            "anna:s3cret@host:4222",
+            "http://anna:s3cret@host",
+            "ws://anna:x/s3cret@host",
+            "anna:s3cret://x@host",
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(!error.text.contains("s3cret") && error.text.contains("***@host"), "{}", error.text);
+        }
     }
 
     #[test]

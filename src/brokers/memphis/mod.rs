@@ -15,6 +15,7 @@
 
 pub mod control;
 pub mod dead;
+pub mod fuzz;
 pub mod group;
 pub mod head;
 pub mod login;

@@ -17,6 +17,7 @@ pub mod api;
 pub mod browse;
 pub mod dead;
 pub mod feed;
+pub mod fuzz;
 pub mod graves;
 pub mod group;
 pub mod head;

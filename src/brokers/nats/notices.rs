@@ -288,6 +288,11 @@ async fn clear(api: &Api, place: &Place, notice: &Notice, shared: bool) {
     let _ = api.ask(&format!("STREAM.MSG.DELETE.{}", place.store), body.finish()).await;
 }
 
+/// The body of a fuzz target: whatever the server says is a notice of a message, or none.
+pub fn fuzz(notice: &Value) {
+    assert!(read(notice).is_none_or(|notice| notice.sequence > 0));
+}
+
 /// What the server says; `None` if it is something else.
 fn read(notice: &Value) -> Option<Notice> {
     let text = |key: &str| notice.get(key).text().map(String::from);

@@ -314,6 +314,20 @@ fn refused(refusal: Refusal, schema: &str) -> Error {
     error
 }
 
+/// The body of a fuzz target: whatever stands in the bucket, or is said of it, is a schema with a version and a type, or none.
+pub fn fuzz(json: JsonReader, bytes: &[u8]) {
+    let (key, value) = bytes.split_at(bytes.len().min(usize::from(bytes.first().copied().unwrap_or(0) & 31)));
+    let subject = [SUBJECTS.as_bytes(), key].concat();
+    for (subject, head, value) in [(&subject[..], key, value), (&subject[..], b"".as_slice(), bytes), (key, value, key)]
+    {
+        let _ = news(json, subject, head, value);
+    }
+    if let Some(schema) = parse(json, "person", bytes) {
+        assert!(schema.version > 0 && crate::brokers::terms::SCHEMA_TYPES.contains(&schema.kind.as_str()));
+    }
+    let _ = changed(bytes, "person");
+}
+
 fn other_type(name: &str, kind: &str) -> Error {
     Error::new(Kind::AlreadyExists, format!("the schema {name} exists and is of the type {kind}"))
         .hint("A schema keeps its type through all versions; choose another name.")
