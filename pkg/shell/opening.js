@@ -20,6 +20,7 @@ import { cloned } from './payload.js';
 export class Opening {
   /** Objects as they were given, by call: a schema may want another form of them than JSON. @type {Map<number, unknown>} */ kept = new Map();
   #open;
+  #producer;
 
   /**
    * @param {Producer} producer
@@ -31,6 +32,7 @@ export class Opening {
       if (producer._schema === this) producer._schema = undefined;
     };
     this.#open = open.then(over, over);
+    this.#producer = producer;
   }
 
   /** @param {unknown} message */
@@ -48,7 +50,7 @@ export class Opening {
   }
 
   /**
-   * An object that JSON cannot hold may fit a schema: it waits until that is known.
+   * An object that JSON cannot hold may fit a schema: it waits until that is known, and those behind it wait for it.
    * @param {BrokerError} error
    * @param {unknown} message
    * @param {(message: unknown) => Promise<Receipt>} again
@@ -57,7 +59,6 @@ export class Opening {
   async caught(error, message, again) {
     const copy = error.code === 'invalid_argument' ? cloned(message) : undefined;
     if (copy === undefined) throw error;
-    await this.#open;
-    return again(copy);
+    return this.#producer._connection._behind(this.#open, () => again(copy), this.#producer, undefined);
   }
 }

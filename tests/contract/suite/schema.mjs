@@ -228,6 +228,17 @@ row('messages produced before the schema is known are checked, each for itself, 
   t.deepEqual((await t.collect(station, 4)).map((message) => message.json().id), [1, 2, 3, 4], 'stored');
 });
 
+row('messages produced before the schema is known keep their order, also around one that only the schema can take', needs, async (t) => {
+  const maker = await t.connect();
+  const schema = t.name('schema');
+  await maker.createSchema(schema, 'avro', '{"type":"record","name":"r","fields":[{"name":"n","type":"long"}]}');
+  const station = await maker.station(t.name(), { schemaName: schema });
+  const connection = await t.connect();
+  const values = [1, 2n, 3, 4n, 5, 'x', 2n ** 62n, 7];
+  const outcomes = await Promise.all(values.map((n, index) => t.outcome(connection.produce(station.name, { n }, index % 3 === 2 ? { msgId: `id-${index}` } : undefined))));
+  t.deepEqual(outcomes.map((outcome) => (outcome.error ? outcome.reason.code : outcome.value.sequence)), [1, 2, 3, 4, 5, 'schema_violation', 6, 7], 'outcomes');
+});
+
 row('a message that was changed after the call is checked and stored as it was', needs, async (t) => {
   const { station } = await enforced(t);
   const connection = await t.connect();
