@@ -6,7 +6,6 @@
 
 use super::{Hooks, WebRuntime, get};
 use crate::base::error::{Error, Kind};
-use crate::base::limits;
 use crate::runtime::{Dial, Event};
 use js_sys::{Function, Promise, Uint8Array};
 use std::cell::{Cell, RefCell};
