@@ -97,3 +97,21 @@ export function memoryText({ messages, pending, wasmPeakBytes, heapBefore, heapA
       `wasm memory at most ${mebibytes(wasmPeakBytes)} (limit 8 MiB), ${heap}: ${ok ? 'ok' : 'NOT ok'}`,
   };
 }
+
+/** Where publish spends its time, in milliseconds: the loop without what the socket takes of it, that, and what follows. */
+export function splitText(entries) {
+  const names = [...new Set(entries.map(({ split }) => split))];
+  const head = ['least..median, ms', 'calls', 'send()', 'rest', 'all'];
+  const of = (name, time) => {
+    const { least, median } = spread(entries.filter(({ split }) => split === name).map(time));
+    return `${least.toFixed(1)}..${median.toFixed(1)}`;
+  };
+  const lines = names.map((name) => [
+    name,
+    of(name, ({ loop, send }) => loop - send),
+    of(name, ({ send }) => send),
+    of(name, ({ rest }) => rest),
+    of(name, ({ loop, rest }) => loop + rest),
+  ]);
+  return `\n${asText(lines, head, (cells) => cells)}`;
+}

@@ -8,6 +8,7 @@
 //   --package DIR        another build of the package than pkg/, to compare two
 //   --memory             the memory run instead of the table
 //   --messages N         its messages
+//   --split              where publish spends its time, instead of the table
 //   --write              the table and the memory run, into RESULTS.md beside this file
 //
 // Ends with 1 when a cell failed. A missed target is shown, not an error: machines differ.
@@ -26,7 +27,7 @@ import { startNats } from '../scripts/lib/servers.mjs';
 import { StandIn } from '../tests/stand-in/memphis/index.mjs';
 import { serve } from '../scripts/lib/static.mjs';
 import { modules, programs, root, tool } from '../scripts/lib/tools.mjs';
-import { BEHIND_HEAD, BEHIND_INTRO, asMarkdown, asText, behindLine, memoryText, runtimeTitle, summarize, summarizeBehind } from './report.mjs';
+import { BEHIND_HEAD, BEHIND_INTRO, asMarkdown, asText, behindLine, memoryText, runtimeTitle, splitText, summarize, summarizeBehind } from './report.mjs';
 import { rows } from './rows.mjs';
 
 const here = join(root, 'bench');
@@ -43,6 +44,7 @@ const { values: options } = parseArgs({
     package: { type: 'string', default: 'pkg' },
     memory: { type: 'boolean', default: false },
     messages: { type: 'string', default: '1000000' },
+    split: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     // Flags for a profiler, given to Node or to Chromium as they are.
     'node-flag': { type: 'string', multiple: true, default: [] },
@@ -59,7 +61,7 @@ const plan = {
   messages: Number(options.messages),
 };
 const runtimes = list(options.runtime);
-const wants = { table: options.write || !options.memory, memory: options.write || options.memory };
+const wants = { table: options.write || !(options.memory || options.split), memory: options.write || options.memory };
 refuseUnknown(
   '--only',
   plan.rows,
@@ -87,6 +89,7 @@ try {
     const part = [`## ${runtimeTitle(runtime)}`];
     if (wants.table) part.push(tablePart(runtime, await runIn(runtime, 'table')));
     if (wants.memory) part.push(memoryPart(await runIn(runtime, 'memory')));
+    if (options.split) console.log(splitText((await runIn(runtime, 'split')).splits));
     parts.push(part.join('\n\n'));
   }
   console.log(`\n${loadLine()}`);
@@ -114,13 +117,15 @@ async function bundlePeer() {
 }
 
 async function runIn(runtime, task) {
-  const result = { cells: [], memory: undefined };
+  const result = { cells: [], splits: [], memory: undefined };
   const started = Date.now();
   console.log(`\n${runtimeTitle(runtime)}: ${task}`);
   const onEntry = (entry) => {
     if (entry.rate !== undefined) {
       result.cells.push(entry);
       console.log(`  ${entry.row.padEnd(15)} ${entry.who.padEnd(5)} run ${entry.run}  ${Math.round(entry.rate).toLocaleString('en-US')} msg/s`);
+    } else if (entry.split !== undefined) {
+      result.splits.push(entry);
     } else if (entry.memory !== undefined) {
       result.memory = entry.memory;
     } else if (entry.error !== undefined) {
