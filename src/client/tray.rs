@@ -42,11 +42,6 @@ impl Tray {
         &mut self.bytes
     }
 
-    fn number(&self, at: usize) -> usize {
-        let bytes = self.bytes.get(at..).and_then(<[u8]>::first_chunk);
-        bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize)
-    }
-
     fn set(&mut self, numbers: [usize; 3]) {
         for (place, number) in self.bytes.chunks_exact_mut(4).zip(numbers) {
             place.copy_from_slice(&(number as u32).to_le_bytes());
@@ -64,13 +59,20 @@ impl Tray {
         self.set([HEAD, 0, 0]);
     }
 
-    /// The message at a place: its channel and its payload. None where the last one ends.
-    fn message(&self, at: usize) -> Option<(usize, &[u8])> {
-        let end = self.number(0);
-        let start = at + EACH;
-        let data = self.bytes.get(start..start.checked_add(self.number(at + 4))?)?;
-        (start + data.len() <= end).then(|| (self.number(at), data))
+    /// What has been laid down.
+    fn laid(&self) -> &[u8] {
+        let end = self.bytes.first_chunk().map_or(0, |end| u32::from_le_bytes(*end) as usize);
+        self.bytes.get(HEAD..end).unwrap_or_default()
     }
+}
+
+/// The first of the messages that were laid down, as the number of its channel and its payload; `laid` loses it.
+fn first<'a>(laid: &mut &'a [u8]) -> Option<(usize, &'a [u8])> {
+    let (head, rest) = laid.split_first_chunk::<EACH>()?;
+    let [a, b, c, d, e, f, g, h] = *head;
+    let (data, rest) = rest.split_at_checked(u32::from_le_bytes([e, f, g, h]) as usize)?;
+    *laid = rest;
+    Some((u32::from_le_bytes([a, b, c, d]) as usize, data))
 }
 
 impl Live {
@@ -93,10 +95,9 @@ impl Live {
         let mut tray = std::mem::take(&mut self.tray);
         let (mut count, mut length) = (0, 0);
         if ctx.up {
-            let mut at = HEAD;
+            let mut laid = tray.laid();
             let mut messages = std::iter::from_fn(|| {
-                let (channel, data) = tray.message(at)?;
-                at += EACH + data.len();
+                let (channel, data) = first(&mut laid)?;
                 Some((self.channels.get(channel)?, data))
             });
             (count, length) = ctx.session.live().send_all(ctx.now, ctx.out, &mut messages);
