@@ -4,7 +4,7 @@
 import { GROUP, Wire, bytes, replyRange, subjectOf } from '../wire.mjs';
 import { PAYLOAD, WINDOW } from '../rows.mjs';
 
-const SEND = 128 * 1024; // as much as one send takes, as in the package
+const SEND = 128 * 1024; // as much as one send takes, as in the package but for what follows in a long turn: see split.mjs
 
 export const name = 'raw';
 

@@ -2,8 +2,8 @@
 
 use super::time::Millis;
 
-/// Bytes gathered before a write leaves at once instead of at the end of the turn; larger writes gain nothing
-/// (a 128 KiB WebSocket frame costs about as much a byte as a 32 KiB one).
+/// Bytes gathered before a write leaves at once instead of at the end of the turn; larger ones would delay the first (a 128 KiB
+/// WebSocket frame costs about as much a byte as a 32 KiB one). What the turn writes behind it the socket gathers further.
 pub const SEND_AT: usize = 128 * 1024;
 
 /// Acknowledgements gathered before they leave by themselves; a send an ack is five times slower.
@@ -116,7 +116,8 @@ pub const OVERLAP_BYTES: usize = 16 * 1024 * 1024;
 /// How long one of two links may be behind the other.
 pub const LATE_ECHO: Millis = Millis(250);
 
-/// Bytes published live between two questions whether the server has read them (semantics.md section 8).
+/// Bytes published live between two questions whether the server has read them (semantics.md section 8), at least: whoever does
+/// not wait is asked after a quarter of what is unconfirmed.
 pub const CONFIRM_AT: u64 = 256 * 1024;
 
 /// What was published live last is confirmed too, this long afterwards.
