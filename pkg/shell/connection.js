@@ -667,6 +667,7 @@ export class Connection {
   #status(status) {
     for (const name of ['reason', 'error']) if (name in status) status[name] = this._error(status[name]);
     if (status.type === 'connected') {
+      this.#socket.cause = undefined;
       // Another server of a cluster may be of another version.
       this.capabilities = capabilities(this._engine.lacks());
       this.#connecting?.resolve();
@@ -691,6 +692,7 @@ export class Connection {
    */
   #ask(attempt, reason) {
     this.#asking?.abort();
+    this.#socket.cause = undefined;
     const asking = (this.#asking = new AbortController());
     const request = { attempt, signal: asking.signal, ...(reason && { reason }) };
     const tell = (/** @type {(engine: any) => void} */ work) => asking.signal.aborted || this.#over || this._do(work);

@@ -163,3 +163,25 @@ for (const [what, answer, tries] of [
     t.equal(await connection.closed, undefined, 'closed');
   });
 }
+
+row('what credentials() threw once is the cause of that failure alone, not of a later end', limits, async (t) => {
+  const host = await server(t, { extra: 'authorization { timeout: 10, user: app, password: "s3cret-s3cret-s3cret" }' });
+  const thrown = new Error('no password today');
+  const answers = [];
+  const connection = await t.connect(lively(host.url, {
+    credentials: () => {
+      const answer = answers.shift() ?? 's3cret-s3cret-s3cret';
+      if (answer === thrown) throw answer;
+      return { username: 'app', password: answer };
+    },
+  }));
+  answers.push(thrown);
+  await host.kill();
+  await t.until(() => answers.length === 0, 10_000, 'it is asked');
+  await host.restart();
+  await t.until(() => connection.isConnected(), 20_000, 'the link is back');
+  answers.push(...Array(20).fill('wrong'));
+  await host.restart();
+  const reason = t.checkError(await t.within(20_000, connection.closed, 'closed'), 'auth_failed');
+  t.equal(reason.cause, undefined, 'cause');
+});
