@@ -203,8 +203,8 @@ pub const TOLD_FIRST: Millis = Millis(500);
 /// Less often than that nobody waits for a dead letter.
 pub const TOLD_LAST: Millis = Millis(15_000);
 
-/// Deaths told by the broker that cannot be recorded, until the others are left for another time.
-pub const TOLD_FAILED: usize = 16;
+/// Deaths told by the broker that are recorded side by side; after as many that cannot be, the others are left for another time.
+pub const TOLD: usize = 16;
 
 /// How long the broker waits until it tells somebody else of a death.
 pub const TOLD_AGAIN: Millis = Millis(30_000);

@@ -110,6 +110,13 @@ pub struct Told {
     pub gone: u32,
 }
 
+impl Told {
+    /// Both together.
+    pub fn and(self, other: Told) -> Told {
+        Told { recorded: self.recorded.saturating_add(other.recorded), gone: self.gone.saturating_add(other.gone) }
+    }
+}
+
 /// Where a message that came back to life is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revived {

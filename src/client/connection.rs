@@ -199,6 +199,14 @@ impl Connection {
         self.over.is_some()
     }
 
+    /// Nothing comes after the end: what begins to wait then has its answer at once, or its task would be there for ever.
+    #[inline(never)]
+    pub(super) fn end_waits(&mut self) {
+        if let Some(error) = &self.over {
+            self.waits.fail_all(error);
+        }
+    }
+
     /// The link works.
     pub fn is_up(&self) -> bool {
         self.machine.is_up()

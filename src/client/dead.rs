@@ -138,7 +138,6 @@ pub(super) fn attend(driver: &Rc<Driver>, id: ConsumerId, ack_time: Millis) {
                 core.consumers.spec(id).filter(|_| open).map(|spec| spec.station.clone())
             })
         };
-        // A pause that begins after the end never ends.
         while station().is_some() {
             Exchange(driver.clone()).pause(pause).await;
             let (Some(station), Ok(ops)) = (station(), driver.ops()) else { return };

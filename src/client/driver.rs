@@ -428,6 +428,7 @@ impl Port for Driver {
         let now = self.now();
         let mut core = self.entered();
         let id = core.waits.ask(request, now.mono + limit);
+        core.end_waits();
         core.after_call(now, self.runtime.facts());
         drop(core);
         if !self.deferred.replace(true) {
@@ -440,6 +441,7 @@ impl Port for Driver {
         let now = self.now();
         let mut core = self.core.borrow_mut();
         let id = core.waits.pause(now.mono + span);
+        core.end_waits();
         let deadline = core.deadline();
         drop(core);
         self.arm(deadline, None);

@@ -664,7 +664,10 @@ mod tests {
     fn five_seconds_up_reset_the_count() {
         let mut machine = up(&["ws://a"]);
         machine.broken(Time(20), lost(), 0, false);
-        assert!(matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 1, .. })), "connect() itself does not count");
+        assert!(
+            matches!(acts(&mut machine).last(), Some(Act::Retry { attempt: 1, .. })),
+            "connect() itself does not count"
+        );
         machine.tick(Time(20), false, 0, false);
         machine.opened(Time(20), 2);
         machine.ready(Time(30));

@@ -11,7 +11,7 @@
 
 use super::api::{Api, Body, Refusal};
 use super::{adopt, browse, dead, graves, head, names, station};
-use crate::base::bytes::lossy;
+use crate::base::bytes::{lossy, parse_decimal};
 use crate::base::error::{Error, Kind};
 use crate::base::limits;
 use crate::base::time::{Millis, rfc3339};
@@ -19,8 +19,11 @@ use crate::base::value::Value;
 use crate::brokers::dead::{Death, Told};
 use crate::brokers::terms::{Done, StationFacts, StationSpec};
 use crate::link::exchange::Answer;
-use crate::link::session::Place;
+use crate::link::session::{Place, Reply};
 use crate::policy::redelivery::Cause;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 
 fn whole(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
@@ -146,47 +149,74 @@ async fn there(api: &Api, thing: &str, refusal: Refusal, name: &str, fits: impl 
     }
 }
 
-/// Record the deaths that the server has told of.
+/// Record the deaths that the server has told of until now.
 pub async fn record(api: &Api, name: &str) -> Done<Told> {
     let mut told = Told::default();
     let mut failed = Vec::new();
     let mut known = None;
-    loop {
-        let reply = next(api, name).await?;
-        if reply.status != 0 {
-            break;
-        }
-        let result = match read(&api.exchange().0.json().read(&reply.body).unwrap_or(Value::Nothing)) {
-            // Nobody can read it; it is not to come again.
-            None => Ok(()),
-            Some(notice) => {
-                if known.is_none() {
-                    known = Some(Known::of(api, name).await?);
-                }
-                let Some(known) = &mut known else { break };
-                known.one(api, &notice, &mut told).await
+    // As far as is known, there is one.
+    let mut there = 1;
+    while there > 0 && failed.len() < limits::TOLD {
+        let asked: Vec<_> = (0..there).map(|_| next(api, name, there > 1)).collect();
+        let mut pulled = Vec::new();
+        for answer in asked {
+            match answer.await {
+                Ok(reply) if reply.status == 0 => pulled.push(reply),
+                Ok(_) => {}
+                Err(error) => failed.push(error.at(name)),
             }
-        };
-        match result {
-            Ok(()) => acknowledge(api, &reply.head, name).await?,
-            // What is wrong with one of them need not be wrong with the next.
-            Err(error) => {
-                let over = matches!(error.kind, Kind::Timeout | Kind::Closed);
-                failed.push(error);
-                if over || failed.len() >= limits::TOLD_FAILED {
-                    break;
-                }
+        }
+        there = pulled.last().map_or(0, |reply| left(&reply.head)).min(limits::TOLD);
+        if known.is_none() && !pulled.is_empty() {
+            known = Some(Known::of(api, name).await?);
+        }
+        let Some(known) = &known else { break };
+        let work = pulled.iter().map(|reply| known.take(api, reply));
+        for outcome in together(work.collect()).await {
+            match outcome {
+                Ok(one) => told = told.and(one),
+                // It comes again. What is wrong with one of them need not be wrong with the others.
+                Err(error) => failed.push(error),
             }
         }
     }
     failed.into_iter().next().map_or(Ok(told), Err)
 }
 
-/// Ask for the next one that is there. One at a time: in a cluster the word that some were all comes before them, since they wait
-/// for copies; and a server before 2.11 may say nothing at all to one of several questions.
-fn next(api: &Api, name: &str) -> Answer {
-    let body = Body::default().number("batch", 1).flag("no_wait", true);
+/// Ask for the next one that is there. One with each question: in a cluster the word that some were all comes before them, since
+/// they wait for copies. Of `several` questions a server before 2.11 may forget one, unless it has an end.
+fn next(api: &Api, name: &str, several: bool) -> Answer {
+    let mut body = Body::default().number("batch", 1).flag("no_wait", true);
+    if several {
+        body = body.number("expires", whole(limits::TOLD_FIRST.nanos()));
+    }
     api.begin_raw(&format!("CONSUMER.MSG.NEXT.{}.{GROUP}", graves::notices(name)), body.finish(), true)
+}
+
+/// How many there are behind the one that is acknowledged here.
+fn left(token: &[u8]) -> usize {
+    let last = token.rsplit(|byte| *byte == b'.').next().and_then(parse_decimal);
+    last.and_then(|left| usize::try_from(left).ok()).unwrap_or(1)
+}
+
+/// Work that goes on side by side. Boxed, as all operations are.
+type Work<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+/// Wait until all of it is done.
+async fn together<T>(mut work: Vec<Work<'_, T>>) -> Vec<T> {
+    let mut results: Vec<Option<T>> = work.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut open = false;
+        for (one, result) in work.iter_mut().zip(&mut results).filter(|(_, result)| result.is_none()) {
+            match one.as_mut().poll(context) {
+                Poll::Ready(value) => *result = Some(value),
+                Poll::Pending => open = true,
+            }
+        }
+        if open { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    results.into_iter().flatten().collect()
 }
 
 async fn acknowledge(api: &Api, token: &[u8], name: &str) -> Done<()> {
@@ -199,30 +229,41 @@ struct Known {
     facts: StationFacts,
     info: Value,
     spec: StationSpec,
-    /// Groups that were asked about, by stream and name, and whether the server drops what they do not acknowledge.
-    groups: Vec<(String, String, bool)>,
 }
 
 impl Known {
     async fn of(api: &Api, name: &str) -> Done<Known> {
         let info = station::look(api, name).await?.ok_or_else(|| super::session::gone(name, 10059))?;
         let (facts, spec) = (station::facts(name, &info, true), station::read_spec(&info));
-        Ok(Known { facts, info, spec, groups: Vec::new() })
+        Ok(Known { facts, info, spec })
     }
 
-    /// Make one of them a dead letter.
-    async fn one(&mut self, api: &Api, notice: &Notice, told: &mut Told) -> Done<()> {
+    /// Record what an answer tells, and acknowledge it.
+    fn take<'a>(&'a self, api: &'a Api, reply: &'a Reply) -> Work<'a, Done<Told>> {
+        Box::pin(async move {
+            let told = match read(&api.exchange().0.json().read(&reply.body).unwrap_or(Value::Nothing)) {
+                // Nobody can read it; it is not to come again.
+                None => Told::default(),
+                Some(notice) => self.record(api, &notice).await?,
+            };
+            acknowledge(api, &reply.head, &self.facts.name).await?;
+            Ok(told)
+        })
+    }
+
+    /// Make a dead letter of it.
+    async fn record(&self, api: &Api, notice: &Notice) -> Done<Told> {
+        let nothing = Told::default();
         let place = self.facts.places.iter().find(|place| place.store == notice.stream).cloned();
-        let Some(place) = place else { return Ok(()) };
+        let Some(place) = place else { return Ok(nothing) };
         if notice.terminated.is_some() && !self.drops(api, notice).await? {
             // In a group of ours: who gives up on a message there has recorded it.
-            return Ok(());
+            return Ok(nothing);
         }
         let mut walk = browse::whole(&place, &self.info);
         (walk.next, walk.last) = (notice.sequence, notice.sequence);
         let Some(stored) = browse::page(api, &mut walk, 1).await?.into_iter().next() else {
-            told.gone = told.gone.saturating_add(1);
-            return Ok(());
+            return Ok(Told { gone: 1, ..nothing });
         };
         let death = Death {
             station: self.facts.name.clone(),
@@ -241,27 +282,20 @@ impl Known {
         };
         let until = api.exchange().0.now().mono + death.limit;
         dead::copy(api, &self.spec, &death, until).await?;
-        told.recorded = told.recorded.saturating_add(1);
         let retention = self.info.get("config").get("retention").text();
         if notice.terminated.is_none() && (retention == Some("workqueue") || retention == Some("interest")) {
             clear(api, &place, notice, retention == Some("interest")).await;
         }
-        Ok(())
+        Ok(Told { recorded: 1, ..nothing })
     }
 
     /// Whether the group is one of those whose limit is the server's. One that is gone is not.
-    async fn drops(&mut self, api: &Api, notice: &Notice) -> Done<bool> {
-        let known = |(stream, group, _): &&(String, String, bool)| *stream == notice.stream && *group == notice.group;
-        if let Some((.., drops)) = self.groups.iter().find(known) {
-            return Ok(*drops);
+    async fn drops(&self, api: &Api, notice: &Notice) -> Done<bool> {
+        match api.ask(&format!("CONSUMER.INFO.{}.{}", notice.stream, notice.group), Vec::new()).await {
+            Ok(info) => Ok(adopt::drops(info.get("config"))),
+            Err(refusal) if refusal.code() == 10014 => Ok(false),
+            Err(refusal) => Err(refusal.error(&self.facts.name)),
         }
-        let drops = match api.ask(&format!("CONSUMER.INFO.{}.{}", notice.stream, notice.group), Vec::new()).await {
-            Ok(info) => adopt::drops(info.get("config")),
-            Err(refusal) if refusal.code() == 10014 => false,
-            Err(refusal) => return Err(refusal.error(&self.facts.name)),
-        };
-        self.groups.push((notice.stream.clone(), notice.group.clone(), drops));
-        Ok(drops)
     }
 }
 

@@ -143,6 +143,22 @@ row('what we give up there, or others in a group of ours, leaves no second lette
   await t.nothing(other, 1000);
 });
 
+row('many of them: all are letters before the first is read', wire, async (t) => {
+  const { station } = await t.setup();
+  await durable(t, station.name, { max_deliver: 1, max_ack_pending: -1 });
+  await t.fill(station, 500);
+  const gone = await t.connect();
+  const consumer = await gone.consumer(station.name, { consumerGroup: 'theirs' });
+  await t.collect(consumer, 500, { ack: false });
+  await gone.close();
+  await t.elapse(ACK_MS * 2);
+  t.deepEqual(await t.control('take', station.name, 'theirs', 1), [], 'what others get');
+  const kept = async () => (await t.control('api', `STREAM.INFO.DLADV_${station.name}`)).state.messages === 500;
+  await t.until(kept, 8000, 'everything is told');
+  const list = await letters(station);
+  t.deepEqual([list.length, new Set(list.map((letter) => letter.sequence)).size], [500, 500], 'letters and places');
+});
+
 row('such letters can be resent and discarded', wire, async (t) => {
   const { station } = await t.setup();
   await durable(t, station.name, { max_deliver: 1 });
