@@ -79,11 +79,21 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An option that this broker does not have: only its default is accepted.
+    /// An option that this broker does not have: only its default is accepted. What is of another type than that is wrong on every
+    /// broker.
     pub fn only_default(&self, name: &str, default: &Value, why: &'static str) -> Result<(), Error> {
         let value = self.value(name);
         if value == &Value::Nothing || value == default || value.whole().is_some() && value.whole() == default.whole() {
             return Ok(());
+        }
+        match (default, value) {
+            (Value::Bool(_), Value::Bool(_))
+            | (Value::Text(_), Value::Text(_))
+            | (Value::Whole(_), Value::Whole(_)) => {}
+            (Value::Bool(_), _) => return Err(Error::argument(format!("{name} is not a boolean"))),
+            (Value::Text(_), _) => return Err(Error::argument(format!("{name} is not a string"))),
+            (Value::Whole(_), _) => return Err(Error::argument(format!("{name} is not a whole number"))),
+            _ => {}
         }
         Err(Error::new(Kind::NotSupported, format!("{name} cannot be honoured here")).hint(why))
     }

@@ -252,3 +252,14 @@ row('arguments of types that are not foreseen are refused, and harm nothing else
   t.equal((await producer.produceBatch(['x'], { ackWaitMs: 5000n })).length, 1, 'a batch');
   t.equal(connection.isConnected(), true, 'connected');
 });
+
+row('an option of another type than its own is invalid_argument, also where the broker does not have it', async (t) => {
+  const { connection, station } = await t.setup();
+  const producer = await station.producer();
+  for (const value of ['yes', 1, {}]) {
+    await t.rejects(() => connection.producer(station.name, { deduplicate: value }), 'invalid_argument', { says: 'deduplicate', for: t.show(value) });
+    await t.rejects(() => station.consumer({ consumerName: 'c', broadcast: value }), 'invalid_argument', { says: 'broadcast', for: t.show(value) });
+  }
+  await t.rejects(() => producer.produceBatch(['x'], { compression: 5 }), 'invalid_argument', { says: 'compression' });
+  if (connection.capabilities.has('requests')) await t.rejects(() => connection.request(t.name(), 'x', { kind: 5 }), 'invalid_argument', { says: 'kind' });
+});
