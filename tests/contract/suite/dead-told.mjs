@@ -137,6 +137,9 @@ row('what we give up there, or others in a group of ours, leaves no second lette
   await (await t.collect(ours, 1, { ack: false }))[0].deadLetter('by us too');
   t.equal(await t.control('term', station.name, 'ours', 'by them'), 'm1', 'what they gave up');
   await t.until(() => recorded(t, station.name), 8000, 'everything told is recorded');
+  // What we give up in such a group ends in silence: the copy's id is known for an hour, what the server tells is kept for a week.
+  const { subjects } = (await t.control('api', `STREAM.INFO.DLADV_${station.name}`, { subjects_filter: '>' })).state;
+  t.deepEqual(Object.entries(subjects), [[`$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.${station.name}.ours`, 2]], 'what the server has told');
   t.deepEqual((await letters(station)).map((letter) => `${letter.group} ${letter.detail} ${letter.text()}`), ['theirs by us m0', 'ours by us too m0'], 'letters');
   const other = await connection.station(dlsStation);
   t.deepEqual(t.texts(await t.collect(other, 2)), ['m0', 'm0'], 'copies');
