@@ -125,7 +125,15 @@ async fn beside(api: &Api, body: Body, subjects: &[&str]) -> Result<Vec<u8>, Ref
         }
         for name in names {
             let source = Body::default().text("name", name).text("filter_subject", subject);
-            sources.push(source.text("opt_start_time", &now));
+            // A server before 2.11 begins with the first one for all the time that is given to it; who may not ask where
+            // the stream ends has that there.
+            sources.push(match api.ask(&format!("STREAM.INFO.{name}"), Vec::new()).await {
+                Ok(info) => {
+                    let last = info.get("state").get("last_seq").whole().unwrap_or(0);
+                    source.number("opt_start_seq", whole(last.saturating_add(1)))
+                }
+                Err(_) => source.text("opt_start_time", &now),
+            });
         }
     }
     Ok(body.texts("subjects", &own).objects("sources", sources).finish())

@@ -280,13 +280,16 @@ row('with the station what was told goes', { ...wire, needs: [...wire.needs, 'de
   t.equal((await t.control('api', `STREAM.INFO.DLADV_${station.name}`)).error.err_code, 10059, 'the stream after');
 });
 
-row('another stream keeps what the server tells: it is read from there', wire, async (t) => {
+row('another stream keeps what the server tells: it is read from there, from now on', wire, async (t) => {
   const { station } = await t.setup();
-  await durable(t, station.name, { max_deliver: 1 });
   const theirs = t.name('ADVISORIES');
   const subject = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${station.name}.*`;
   await t.control('api', `STREAM.CREATE.${theirs}`, { name: theirs, storage: 'memory', subjects: [subject] });
   t.ending(() => t.control('api', `STREAM.DELETE.${theirs}`));
+  await station.produce('of old');
+  const told = { type: 'io.nats.jetstream.advisory.v1.max_deliver', stream: station.name, consumer: 'theirs', stream_seq: 1, deliveries: 1 };
+  await t.control('publish', subject.replace('*', 'theirs'), JSON.stringify(told));
+  await durable(t, station.name, { max_deliver: 1, deliver_policy: 'new' });
   await t.fill(station, 2);
   const [consumer, other] = await Promise.all([station.consumer({ consumerGroup: 'theirs' }), (await t.connect()).consumer(station.name, { consumerGroup: 'theirs' })]);
   await forget(t, consumer, 1, 1);
@@ -294,7 +297,7 @@ row('another stream keeps what the server tells: it is read from there', wire, a
   await t.nothing(other, ACK_MS * 2);
   const list = await some(t, station, 2);
   t.deepEqual(list.map((letter) => `${letter.reason} ${letter.text()}`).sort(), ['deliveries m0', 'rejected m1'], 'letters');
-  t.equal((await t.control('api', `STREAM.INFO.${theirs}`)).state.messages, 1, 'what they keep');
+  t.equal((await t.control('api', `STREAM.INFO.${theirs}`)).state.messages, 2, 'what they keep');
 });
 
 row('another stream in the way: the consumer says what to do', wire, async (t) => {
