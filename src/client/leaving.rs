@@ -6,6 +6,7 @@ use super::driver::Driver;
 use super::producer::Producers;
 use super::sender::Stage;
 use super::turn::{OpId, ProducerId};
+use crate::brokers::terms::StationFacts;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
@@ -18,6 +19,19 @@ impl Producers {
 }
 
 impl Driver {
+    /// A producer came to nothing at another of its stations: have the broker forget it at these.
+    #[inline(never)]
+    pub(super) fn take_back(self: &Rc<Self>, name: &str, found: &[StationFacts]) {
+        let (driver, name) = (self.clone(), name.to_string());
+        let stations: Vec<_> = found.iter().map(|facts| facts.name.clone()).collect();
+        self.spawn(async move {
+            let Ok(ops) = driver.operations() else { return };
+            for station in stations {
+                let _ = ops.leave_producer(&station, &name).await;
+            }
+        });
+    }
+
     /// Destroy a producer, and have the broker forget it; the operation ends when it has.
     #[inline(never)]
     pub fn leave_producer(self: &Rc<Self>, id: ProducerId) -> OpId {

@@ -2,7 +2,8 @@
 
 use super::driver::Driver;
 use super::turn::ProducerId;
-use crate::base::error::{Error, Kind};
+use crate::base::error::{self, Error};
+use crate::brokers::Kind;
 use crate::brokers::terms::{Done, StationFacts, StationSpec};
 use crate::runtime::Part;
 use std::rc::Rc;
@@ -12,21 +13,26 @@ use std::rc::Rc;
 pub fn open(driver: &Rc<Driver>, id: ProducerId, names: Vec<String>) {
     let task = driver.clone();
     driver.spawn(async move {
-        let result = ensure(&task, id, &names).await;
+        let mut found = Vec::new();
+        let name = task.look(|core| core.producers.get(id).map(|producer| producer.name.clone())).unwrap_or_default();
+        let result = ensure(&task, &name, &names, &mut found).await;
+        if result.is_err() && task.broker() == Kind::Memphis {
+            // What was made for it at other stations is of no use.
+            task.take_back(&name, &found);
+        }
         task.call(|core, now| {
             let (producers, _, _, mut ctx) = core.parts(now);
             match result {
-                Ok(facts) => producers.opened(&mut ctx, id, facts),
+                Ok(()) => producers.opened(&mut ctx, id, found),
                 Err(error) => producers.end(&mut ctx, id, &error),
             }
         });
     });
 }
 
-/// Find the stations of a producer; what is missing is created.
-async fn ensure(driver: &Rc<Driver>, id: ProducerId, names: &[String]) -> Done<Vec<StationFacts>> {
+/// Find the stations of a producer of this name; what is missing is created.
+async fn ensure(driver: &Rc<Driver>, own: &str, names: &[String], found: &mut Vec<StationFacts>) -> Done<()> {
     let since = driver.watch_registry(names);
-    let mut found = Vec::new();
     for name in names {
         // Also while the connection closes: what waits for the station may still finish.
         let ops = driver.operations()?;
@@ -37,18 +43,18 @@ async fn ensure(driver: &Rc<Driver>, id: ProducerId, names: &[String]) -> Done<V
                 ops.station(name, &StationSpec::default()).await?
             }
         };
-        let own = driver.look(|core| core.producers.get(id).map(|producer| producer.name.clone()));
-        let facts = ops.producer(facts, &own.unwrap_or_default()).await?;
+        let facts = ops.producer(facts, own).await?;
         if facts.places.iter().any(|place| place.address.is_empty()) {
             return Err(Error::new(
-                    Kind::NotSupported,
+                    error::Kind::NotSupported,
                     "messages cannot be sent to this stream: there is no one subject that is its own, or it never confirms",
                 )
                 .hint("Give the stream one subject without wildcards, or name one in its metadata as stationmaster.subject. A mirror, or a stream with no_ack, takes no messages from here.")
                 .at(name));
         }
-        driver.bind(&facts, since).await?;
+        let bound = driver.bind(&facts, since).await;
         found.push(facts);
+        bound?;
     }
-    Ok(found)
+    Ok(())
 }

@@ -175,6 +175,21 @@ row('a producer whose link was lost while the broker made it has one row, and no
   t.equal((await t.control('rows', station.name)).producers, 0, 'rows of producers');
 });
 
+row('a producer of several stations, one of which refuses, leaves no row behind', given('inside'), async (t) => {
+  const { connection, station } = await t.setup();
+  const other = await t.station(connection);
+  const rows = (name, count) => t.until(async () => (await t.control('rows', name)).producers === count, 3000, `${count} rows at ${name}`);
+  const kept = await connection.producer(station.name, { producerName: 'p' });
+  for (const producerName of ['p', 'q']) {
+    await t.control('answerNext', '$memphis_producer_creations', `"${other.name}"`, ['pq: out of memory']);
+    await t.rejects(connection.producer([station.name, other.name], { producerName }), 'rejected', { station: other.name });
+    await Promise.all([rows(station.name, 1), rows(other.name, 0)]);
+  }
+  await kept.produce('x');
+  await kept.destroy();
+  await rows(station.name, 0);
+});
+
 row('a consumer whose link was lost while the broker made it leaves no row behind', given('inside', 'cut'), async (t) => {
   const { connection, station } = await t.setup({}, { reconnectIntervalMs: 100 });
   await connection.producer(station.name, { producerName: 'p' });
