@@ -65,6 +65,12 @@ fn join(group: &mut GroupFacts, info: &Value, place: &Place, spec: &GroupSpec) -
             "Choose another group name, or remove that consumer.",
         ));
     }
+    if config.get("ack_policy").text() == Some("all") {
+        return Err(exists(
+            "a consumer of the group's name, whose acks count for all earlier messages, too, is in the way",
+            "Choose another group name, or remove that consumer: one member would settle what others have.",
+        ));
+    }
     let no_acks = config.get("ack_policy").text() == Some("none");
     if no_acks != spec.auto_ack {
         return Err(if no_acks {

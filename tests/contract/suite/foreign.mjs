@@ -231,3 +231,13 @@ row('capitals and lines at the edge of a name are right on nats', { brokers }, a
     t.equal((await connection.produce(name, 'x')).station, name, 'station of the receipt');
   }
 });
+
+row('a consumer that cannot be a group is refused: one that pushes, and one whose acks count for all earlier messages', { brokers }, async (t) => {
+  const { station } = await t.setup();
+  for (const [name, config] of [['pushes', { ack_policy: 'explicit', deliver_subject: t.name() }], ['settles', { ack_policy: 'all' }]]) {
+    const made = await t.control('api', `CONSUMER.CREATE.${station.name}.${name}`, { stream_name: station.name, config: { durable_name: name, name, ...config } });
+    t.equal(made.error, undefined, `${name} is made`);
+    const { hint } = await t.rejects(() => station.consumer({ consumerGroup: name }), 'already_exists', { station: station.name, for: name });
+    t.ok(hint.includes('another group name'), `hint: ${hint}`);
+  }
+});
