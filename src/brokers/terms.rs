@@ -181,6 +181,9 @@ pub struct GroupFacts {
     /// The broker itself ends deliveries at the limit, keeps nothing, and only tells of it: somebody has to be there who
     /// records it.
     pub broker_drops: bool,
+    /// What lies before this sequence is none of the group's business, in no partition; 0: the broker sees to it. Where the group begins
+    /// beyond the newest message, older brokers begin with the next one.
+    pub first: u64,
 }
 
 /// A stored message, as one who only looks reads it.

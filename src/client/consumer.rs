@@ -147,6 +147,7 @@ impl Consumers {
             spec,
             stage: Stage::Opening,
             broker_buries: false,
+            first: 0,
             broker_drops: false,
             feeds: Vec::new(),
             mode: Mode::Idle,
@@ -241,6 +242,7 @@ impl Consumers {
     pub fn opened(&mut self, ctx: &mut Context<'_>, id: ConsumerId, facts: GroupFacts) {
         let Ok(consumer) = self.live(id) else { return };
         consumer.stage = Stage::Open;
+        consumer.first = facts.first;
         (consumer.broker_buries, consumer.broker_drops) = (facts.broker_buries, facts.broker_drops);
         consumer.spec.group.ack_time = facts.ack_time;
         consumer.spec.group.max_deliveries = facts.max_deliveries;
@@ -320,6 +322,9 @@ impl Consumers {
         let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
         let auto = consumer.spec.group.auto_ack;
         let most = consumer.spec.group.max_deliveries;
+        if arrival.sequence < consumer.first && arrival.sequence != RESENT {
+            return self.pass_over(ctx, id, index, arrival.feed, slice(arrival.token), arrival.sequence);
+        }
         if let Some(filter) = &consumer.spec.filter
             && !filter.passes(ctx.session.header(slice(arrival.head), filter::HEADER))
         {

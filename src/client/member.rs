@@ -89,6 +89,8 @@ pub(super) struct Consumer {
     pub(super) spec: Spec,
     pub(super) stage: Stage,
     pub(super) broker_buries: bool,
+    /// What comes from before this sequence is passed over.
+    pub(super) first: u64,
     pub(super) broker_drops: bool,
     pub(super) feeds: Vec<Feed>,
     pub(super) mode: Mode,

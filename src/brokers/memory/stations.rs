@@ -217,6 +217,7 @@ impl Group {
             ack_time: self.ack_time,
             broker_buries: true,
             broker_drops: false,
+            first: 0,
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::base::error::{Error, Kind};
 use crate::base::time::Millis;
 use crate::base::value::Value;
 use crate::brokers::nats::api::{Body, Refusal};
+use crate::brokers::nats::group::begins;
 use crate::brokers::terms::{Done, GroupFacts, GroupSpec, Start, StationFacts};
 use crate::link::session::{FeedSpec, Place};
 
@@ -263,6 +264,7 @@ fn join_all(places: Vec<Place>, spec: &GroupSpec, configs: &[Value]) -> GroupFac
         ack_time,
         broker_buries: true,
         broker_drops: false,
+        first: configs.iter().map(begins).min().unwrap_or(0),
     }
 }
 

@@ -38,6 +38,7 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
         ack_time: spec.ack_time,
         broker_buries: false,
         broker_drops: false,
+        first: u64::MAX,
     };
     for (place, pending) in asked {
         let info = match pending.answer().await {
@@ -49,8 +50,15 @@ pub async fn ensure(api: &Api, facts: &StationFacts, spec: &GroupSpec) -> Done<G
             Err(refusal) => return Err(refusal.error(&place.station)),
         };
         join(&mut group, &info, place, spec)?;
+        group.first = group.first.min(begins(info.get("config")));
     }
     Ok(group)
+}
+
+/// The sequence that a durable begins at, where it was given one; else 0.
+pub fn begins(config: &Value) -> u64 {
+    let given = config.get("deliver_policy").text() == Some("by_start_sequence");
+    config.get("opt_start_seq").whole().filter(|_| given).unwrap_or(0)
 }
 
 /// Take over what the durable says; refuse one that cannot be read this way.

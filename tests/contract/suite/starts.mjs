@@ -153,3 +153,12 @@ for (const [option, bad] of [['startConsumeFromSequence', [0, -1]], ['lastMessag
     }
   });
 }
+
+row('a sequence beyond the newest message: what comes before it is not for the group', { needs: ['start_sequence'] }, async (t) => {
+  const { station } = await t.setup();
+  await t.fill(station, 2);
+  const groups = [];
+  for (const autoAck of [false, true]) groups.push(await station.consumer({ consumerName: `c-${autoAck}`, start: { sequence: 4 }, autoAck }));
+  for (let index = 2; index < 5; index += 1) await station.produce(`m${index}`);
+  for (const group of groups) t.deepEqual(t.texts(await t.collect(group, 2)), ['m3', 'm4'], group.name);
+});
