@@ -151,8 +151,9 @@ pub fn summary(facts: &StationFacts, infos: &[Value]) -> StationReport {
         partitions: facts.places.iter().map(|place| place.partition).collect(),
         messages: sum("messages"),
         bytes: sum("bytes"),
-        first: only.map(|info| state(info, "first_seq")),
-        last: only.map(|info| state(info, "last_seq")),
+        // A stream without messages names where the next one will be, or 0.
+        first: only.filter(|info| state(info, "messages") > 0).map(|info| state(info, "first_seq")),
+        last: only.map(|info| state(info, "last_seq")).filter(|last| *last > 0),
         groups: infos.iter().map(|info| state(info, "consumer_count")).max().unwrap_or(0),
         created: infos.first().and_then(|info| info.get("created").text()).and_then(parse_rfc3339),
         options,

@@ -63,9 +63,9 @@ export interface StationInfo {
   readonly messages?: number;
   /** Bytes they take on the broker, overhead included. */
   readonly bytes?: number;
-  /** Sequence of the oldest message; told only where there is one partition. */
+  /** Sequence of the oldest message, if there is one; told only where there is one partition. */
   readonly firstSequence?: number;
-  /** Sequence of the newest message; told only where there is one partition. */
+  /** Sequence of the newest message there has been, if any; told only where there is one partition. */
   readonly lastSequence?: number;
   /** How many groups read it. */
   readonly groups?: number;

@@ -298,6 +298,21 @@ row('browse obeys start, partitionNumber and limit', { needs: ['get', 'partition
   t.deepEqual(seen, ['m3', 'm4', 'm5'], 'seen');
 });
 
+row('info tells the sequence of the oldest message while there is one, and of the newest once there was one', { needs: ['info', 'purge'] }, async (t) => {
+  const connection = await t.connect();
+  const station = await connection.station(t.name());
+  const told = async () => {
+    const { firstSequence, lastSequence } = await station.info();
+    return [firstSequence, lastSequence];
+  };
+  t.deepEqual(await told(), [undefined, undefined], 'empty');
+  await station.produce('one');
+  await station.produce('two');
+  t.deepEqual(await told(), [1, 2], 'with messages');
+  await station.purge();
+  t.deepEqual(await told(), [undefined, 2], 'purged');
+});
+
 row('purge throws the messages away, says how many, and sequences go on', { needs: ['purge', 'info', 'partitions'] }, async (t) => {
   const { station } = await t.setup({ partitionsNumber: 2 });
   await t.fill(station, 6);
