@@ -8,6 +8,7 @@ use super::pings::{ASK, Ears, Ping};
 use super::{EPOCH_BITS, INBOX_SID, NatsSession, Phase};
 use crate::base::error::{Error, Kind};
 use crate::base::id::{parse_base36, push_base36};
+use crate::base::limits;
 use crate::base::time::Now;
 use crate::link::live::{AskId, Heard, Live, LiveDraft, Sound, SubId};
 use crate::link::outbox::Outbox;
@@ -166,11 +167,10 @@ impl NatsSession {
     fn published(&mut self, now: Now, out: &mut Outbox, length: usize) {
         let bytes = length as u64;
         let ears = &mut self.ears;
-        let confirm_at = ears.confirm_at();
         ears.unconfirmed = ears.unconfirmed.saturating_add(bytes);
         ears.fresh = ears.fresh.saturating_add(bytes);
         ears.fresh_since.get_or_insert(now.mono);
-        if ears.fresh >= confirm_at {
+        if ears.fresh >= limits::CONFIRM_AT {
             self.confirm_last(out);
         }
     }
@@ -274,7 +274,6 @@ impl Live for NatsSession {
     ) -> (u64, u64) {
         self.ears.used = true;
         let (mut count, mut length, mut written) = (0_u64, 0_u64, 0_usize);
-        let mut confirm_at = self.ears.confirm_at();
         let mut main = out.main();
         // What ends a payload stands before the next line: one piece to copy less.
         let mut open = false;
@@ -293,11 +292,10 @@ impl Live for NatsSession {
             count = count.saturating_add(1);
             length = length.saturating_add(data.len() as u64);
             written = written.saturating_add(to.len()).saturating_add(data.len()).saturating_add(LINE);
-            if self.ears.fresh.saturating_add(written as u64) >= confirm_at {
+            if self.ears.fresh.saturating_add(written as u64) >= limits::CONFIRM_AT {
                 main.extend_from_slice(b"\r\n");
                 open = false;
                 self.published(now, out, std::mem::take(&mut written));
-                confirm_at = self.ears.confirm_at();
                 main = out.main();
             }
         }

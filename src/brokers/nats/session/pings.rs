@@ -87,12 +87,6 @@ impl Ears {
         self.unconfirmed
     }
 
-    /// So many bytes published since the last question are worth another one: whoever publishes without waiting has four of
-    /// them under way as well, and larger ones.
-    pub(super) fn confirm_at(&self) -> u64 {
-        limits::CONFIRM_AT.max(self.unconfirmed >> 2)
-    }
-
     /// What was published last is confirmed too, when nothing follows it.
     pub(super) fn deadline(&self) -> Option<Time> {
         self.fresh_since.map(|since| since + limits::CONFIRM_AFTER)
