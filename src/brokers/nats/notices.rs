@@ -56,6 +56,8 @@ pub async fn heed(api: &Api, facts: &StationFacts) -> Done<()> {
         return Ok(());
     }
     keep(api, facts, &spec).await.map_err(|error| match error.kind {
+        // Why a server refuses explains itself.
+        Kind::Rejected if error.hint.is_some() => error,
         Kind::PermissionDenied | Kind::AlreadyExists | Kind::Rejected => error.hint(format!(
             "The group has a limit of deliveries on the server, which drops messages beyond it. They become dead letters by way of the stream {} and its consumer {GROUP}: let this user make them, or have somebody open the group who may. To do without dead letters, set stationmaster.dls_poison to 0 in the metadata of the station's stream.",
             graves::notices(name)

@@ -84,7 +84,7 @@ row('what a server has told of deaths outlives it: each is one letter', limits, 
   t.equal((await api(`CONSUMER.CREATE.${name}.theirs`, { stream_name: name, action: 'create', config })).error, undefined, 'the durable');
   const producer = await connection.producer(name, { autoMsgId: true });
   await t.fill(producer, 60);
-  const consumer = await connection.consumer(name, { consumerGroup: 'theirs' });
+  const consumer = await t.until(async () => (await t.outcome(connection.consumer(name, { consumerGroup: 'theirs' }))).value, 20_000, 'the group');
   await t.collect(consumer, 60, { ack: false });
   const notices = `DLADV_${name}`;
   t.equal((await api(`STREAM.INFO.${notices}`)).config.num_replicas, 3, 'replicas of what is told');
