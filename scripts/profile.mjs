@@ -90,7 +90,8 @@ async function layers(part, functions) {
 /** @param {string} name of a function */
 function layer(name) {
   if (name.includes('drop_in_place') || name.includes('core::ops::drop::Drop')) return 'drops';
-  const [, ours] = /stationmaster::(brokers::\w+|\w+)/.exec(name) ?? [];
+  if (name.startsWith('engine_')) return 'face';
+  const [, ours] = /stationmaster::(brokers::(?=nats|mem)\w+|\w+)/.exec(name) ?? [];
   if (ours) return ours;
-  return /wasm_bindgen|js_sys|web_sys/.test(name) ? 'wasm-bindgen, promises' : 'standard library';
+  return /wasm_bindgen|js_sys|web_sys|externref/.test(name) ? 'wasm-bindgen, promises' : 'standard library, allocator';
 }
