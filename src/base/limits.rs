@@ -116,8 +116,7 @@ pub const OVERLAP_BYTES: usize = 16 * 1024 * 1024;
 /// How long one of two links may be behind the other.
 pub const LATE_ECHO: Millis = Millis(250);
 
-/// Bytes published live between two questions whether the server has read them (semantics.md section 8), at least: whoever does
-/// not wait is asked after a quarter of what is unconfirmed.
+/// Bytes published live between two questions whether the server has read them (semantics.md section 8).
 pub const CONFIRM_AT: u64 = 256 * 1024;
 
 /// What was published live last is confirmed too, this long afterwards.

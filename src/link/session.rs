@@ -469,3 +469,19 @@ pub trait Session {
     /// Put a question.
     fn request(&mut self, now: Now, out: &mut Outbox, wait: WaitId, request: &Request);
 }
+
+/// For fuzz targets: hand in bytes, in chunks whose length the first one says. Every arrival lies inside the bytes it came with.
+pub fn hand_in(session: &mut dyn Session, now: Now, out: &mut Outbox, bytes: &[u8]) {
+    let step = bytes.first().map_or(1, |byte| usize::from(*byte).saturating_add(1));
+    for chunk in bytes.chunks(step) {
+        session.handle(now, Input::Chunk(chunk), out);
+        while let Some(output) = session.poll() {
+            if let Output::Arrived(arrival) = output {
+                let home = if arrival.source == Source::Chunk { chunk } else { session.own() };
+                for span in [arrival.frame, arrival.head, arrival.data, arrival.token] {
+                    assert!((span.at as usize).saturating_add(span.len as usize) <= home.len());
+                }
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::base::bytes::lossy;
 use crate::base::time::{Millis, Now, Time, Wall};
 use crate::base::value::JsonReader;
 use crate::link::outbox::Outbox;
-use crate::link::session::{Ask, Encryption, FeedSpec, Input, Login, Output, Session, Source, Wait};
+use crate::link::session::{Ask, Encryption, FeedSpec, Input, Login, Session, Wait, hand_in};
 use std::rc::Rc;
 
 /// Nothing panics, and every arrival lies inside the bytes it came with.
@@ -32,18 +32,7 @@ pub fn session(json: JsonReader, bytes: &[u8]) {
         let feed = session.open_feed(now, &mut out, &spec);
         session.ask(now, &mut out, feed, Ask { messages: 10, bytes: 0, wait: Wait::Standing });
     }
-    let step = bytes.first().map_or(1, |byte| usize::from(*byte).saturating_add(1));
-    for chunk in bytes.chunks(step) {
-        session.handle(now, Input::Chunk(chunk), &mut out);
-        while let Some(output) = session.poll() {
-            if let Output::Arrived(arrival) = output {
-                let home = if arrival.source == Source::Chunk { chunk } else { session.own() };
-                for span in [arrival.frame, arrival.head, arrival.data, arrival.token] {
-                    assert!((span.at as usize).saturating_add(span.len as usize) <= home.len());
-                }
-            }
-        }
-    }
+    hand_in(&mut session, now, &mut out, bytes);
 }
 
 /// Updates, answers and refusals: a schema that is told of has a name and a version.

@@ -35,7 +35,7 @@ use crate::link::live::Live;
 use crate::link::outbox::Outbox;
 use crate::link::session::{
     Ask, Draft, Encryption, FeedId, FeedSpec, Input, Login, Output, Place, Request, RouteId, ServerFacts, Session,
-    Slot, Source, Verdict, WaitId,
+    Slot, Source, Verdict, WaitId, hand_in,
 };
 use pings::{Ears, Ping};
 use slab::Slab;
@@ -781,16 +781,5 @@ pub fn fuzz(json: JsonReader, bytes: &[u8]) {
     );
     session.publish(now, &mut out, route, Slot(0), b"x", 0);
     session.ask(now, &mut out, feed, Ask { messages: 10, bytes: 0, wait: crate::link::session::Wait::Standing });
-    let step = bytes.first().map_or(1, |byte| usize::from(*byte).saturating_add(1));
-    for chunk in bytes.chunks(step) {
-        session.handle(now, Input::Chunk(chunk), &mut out);
-        while let Some(output) = session.poll() {
-            if let Output::Arrived(arrival) = output {
-                let home = if arrival.source == Source::Chunk { chunk } else { session.own() };
-                for span in [arrival.frame, arrival.head, arrival.data, arrival.token] {
-                    assert!((span.at as usize).saturating_add(span.len as usize) <= home.len());
-                }
-            }
-        }
-    }
+    hand_in(&mut session, now, &mut out, bytes);
 }
