@@ -128,12 +128,13 @@ async function listening(server, drop) {
 
 /**
  * A go-between to a real server that passes on everything, in frames of its own choosing: `cut` bytes each, or, with
- * `gather` milliseconds, as few and large as that time makes them.
+ * `gather`, in as few as can be: whatever the server says until it has answered a ping of ours is one.
  */
 export async function goBetween({ target, cut, gather }) {
   const { WebSocket, WebSocketServer } = await tool('ws');
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
   await new Promise((resolve) => { server.once('listening', resolve); });
+  const counts = { gathered: 0 };
   server.on('connection', (client) => {
     const upstream = new WebSocket(target, { perMessageDeflate: false });
     const early = [];
@@ -143,13 +144,18 @@ export async function goBetween({ target, cut, gather }) {
     let held = [];
     upstream.on('message', (data) => {
       if (cut) for (let at = 0; at < data.length; at += cut) client.send(data.subarray(at, at + cut));
-      else if (held.push(data) === 1) setTimeout(() => { client.send(Buffer.concat(held)); held = []; }, gather);
+      else if (held.push(data) === 1) upstream.ping();
+    });
+    upstream.on('pong', () => {
+      if (held.length > 1) counts.gathered += 1;
+      client.send(Buffer.concat(held));
+      held = [];
     });
     for (const socket of [client, upstream]) socket.on('close', end).on('error', end);
   });
   return {
     url: `ws://127.0.0.1:${server.address().port}/`,
-    counts: {},
+    counts,
     stop: () => new Promise((resolve) => {
       for (const socket of server.clients) socket.terminate();
       server.close(resolve);

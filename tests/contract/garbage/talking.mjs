@@ -118,12 +118,12 @@ const FOUND = JSON.stringify({
 async function through(t, given) {
   const { url, id } = await t.control('goBetween', { target: t.url, ...given });
   t.ending(() => t.control('stopStandIn', id));
-  return t.connect({ url, timeoutMs: 10_000 });
+  return { id, connection: await t.connect({ url, timeoutMs: 10_000 }) };
 }
 
-for (const [what, given] of [['one byte each', { cut: 1 }], ['two bytes each', { cut: 2 }], ['seven bytes each', { cut: 7 }], ['a hundred bytes each', { cut: 100 }], ['all of 20 ms in one', { gather: 20 }]]) {
+for (const [what, given] of [['one byte each', { cut: 1 }], ['two bytes each', { cut: 2 }], ['seven bytes each', { cut: 7 }], ['a hundred bytes each', { cut: 100 }], ['all until a ping is answered in one', { gather: true }]]) {
   row(`frames of ${what}: produce, fetch and consume as ever`, async (t) => {
-    const connection = await through(t, given);
+    const { id, connection } = await through(t, given);
     const station = await connection.station(t.name(), { partitionsNumber: 2 });
     const bodies = Array.from({ length: 30 }, (_, index) => `${index}:\r\nMSG x 1 3\r\n${'x'.repeat(index * 20)}`);
     const receipts = await t.fill(station, bodies.length, (index) => bodies[index], { headers: { 'a-header': 'with: colons' } });
@@ -135,6 +135,7 @@ for (const [what, given] of [['one byte each', { cut: 1 }], ['two bytes each', {
     const seen = [];
     for await (const message of consumer) { seen.push(message.text()); if (seen.length === bodies.length) break; }
     t.deepEqual(seen.sort(), [...bodies].sort(), 'consumed');
+    if (given.gather) t.ok((await t.control('counts', id)).gathered > 0, 'some frames came in one');
   });
 }
 
