@@ -50,6 +50,17 @@ async function over(t, options, cut) {
   return { connection, made };
 }
 
+/** The same; while `link.holds`, what the server says is held back in `link.held`. */
+async function holding(t) {
+  const link = { holds: false, held: [], text: () => link.held.map((bytes) => new TextDecoder().decode(bytes)).join('') };
+  const made = await over(t, {}, (bytes) => {
+    if (!link.holds) return [bytes];
+    link.held.push(bytes);
+    return [];
+  });
+  return { ...made, link };
+}
+
 row('a pair of byte streams carries everything', nats, async (t) => {
   const { connection } = await over(t);
   const station = await connection.station(t.name());
@@ -166,32 +177,25 @@ row('a raw URL with a path, a user or a wrong port is refused at once', nats, as
 
 row('close() right after ping() waits for its own answer: what is on its way is given back at once', nats, async (t) => {
   const { station } = await t.setup();
-  const held = [];
-  let holds = false;
-  const { connection, made } = await over(t, {}, (bytes) => {
-    if (!holds) return [bytes];
-    held.push(bytes);
-    return [];
-  });
+  const { connection, made, link } = await holding(t);
   const group = { consumerGroup: 'g', maxAckTimeMs: 60_000 };
   const iterator = (await connection.consumer(station.name, { consumerName: 'a', ...group }))[Symbol.asyncIterator]();
   await station.produce('first');
   await (await iterator.next()).value.ack({ confirm: true });
-  const text = () => held.map((bytes) => new TextDecoder().decode(bytes)).join('');
-  holds = true;
+  link.holds = true;
   const ping = t.outcome(connection.ping());
-  await t.until(() => text() === 'PONG\r\n', 5000, 'the answer to the ping');
+  await t.until(() => link.text() === 'PONG\r\n', 5000, 'the answer to the ping');
   await t.fill(station, 10);
-  await t.until(() => text().match(/H?MSG /g)?.length === 10, 5000, 'messages on their way');
+  await t.until(() => link.text().match(/H?MSG /g)?.length === 10, 5000, 'messages on their way');
   const closing = connection.close();
-  await t.until(() => text().match(/PONG/g).length >= 3, 5000, 'the answers to what close() asks');
+  await t.until(() => link.text().match(/PONG/g).length >= 3, 5000, 'the answers to what close() asks');
   // A slow link: the first answer is far ahead of the rest.
-  made[0].say(held.shift());
+  made[0].say(link.held.shift());
   t.equal((await t.within(2000, ping, 'ping()')).error, false, 'ping() fails');
   await t.elapse(100);
-  holds = false;
+  link.holds = false;
   try {
-    for (const bytes of held) made[0].say(bytes);
+    for (const bytes of link.held) made[0].say(bytes);
   } catch {
     t.fail('it was closed before its answer');
   }
@@ -201,25 +205,18 @@ row('close() right after ping() waits for its own answer: what is on its way is 
 });
 
 row('each ping() is answered by its own round trip', nats, async (t) => {
-  const held = [];
-  let holds = false;
-  const { connection, made } = await over(t, {}, (bytes) => {
-    if (!holds) return [bytes];
-    held.push(bytes);
-    return [];
-  });
-  holds = true;
+  const { connection, made, link } = await holding(t);
+  link.holds = true;
   const done = [];
   const pings = [0, 1, 2].map((index) => connection.ping().then(() => { done.push(index); }));
-  const text = () => held.map((bytes) => new TextDecoder().decode(bytes)).join('');
-  await t.until(() => text().match(/PONG/g)?.length === 3, 5000, 'all answers');
+  await t.until(() => link.text().match(/PONG/g)?.length === 3, 5000, 'all answers');
   for (let count = 1; count <= 3; count += 1) {
     made[0].say(new TextEncoder().encode('PONG\r\n'));
     await t.until(() => done.length >= count, 2000, `answer ${count}`);
     await t.elapse(20);
     t.deepEqual(done, Array.from({ length: count }, (_, index) => index), 'answered');
   }
-  holds = false;
+  link.holds = false;
   await Promise.all(pings);
 });
 

@@ -89,7 +89,8 @@ class Player {
         recorded.set(event.conn, [...(recorded.get(event.conn) ?? []), bytes(event)]);
         const wanted = spoken(recorded.get(event.conn));
         // What the broker said in answer comes before the client's next line, as it did then.
-        await this.#until(conn, () => spoken(conn.chunks.slice(from.get(event.conn))).length >= wanted.length);
+        const came = await this.#until(conn, () => spoken(conn.chunks.slice(from.get(event.conn))).length >= wanted.length);
+        if (!came) differs.push(`${event.conn}: said no more within ${WAIT_MS} ms`);
       }
     }
     for (const [name, chunks] of recorded) {
@@ -105,14 +106,14 @@ class Player {
   }
 
   #until(conn, done) {
-    if (done()) return Promise.resolve();
+    if (done()) return Promise.resolve(true);
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, WAIT_MS);
+      const timer = setTimeout(() => resolve(false), WAIT_MS);
       conn.heard = () => {
         if (!done()) return;
         clearTimeout(timer);
         conn.heard = () => undefined;
-        resolve();
+        resolve(true);
       };
     });
   }
@@ -123,7 +124,7 @@ class Player {
       const pongs = () => conn.chunks.filter((chunk) => chunk.toString('latin1').includes('PONG')).length;
       const before = pongs();
       conn.socket.send('PING\r\n');
-      await this.#until(conn, () => pongs() > before);
+      if (!(await this.#until(conn, () => pongs() > before))) throw new Error(`no PONG within ${WAIT_MS} ms`);
     }
   }
 
