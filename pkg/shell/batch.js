@@ -1,6 +1,6 @@
 // A batch of messages: gathered in the scratch, given to the wasm in few calls, and one promise for all of them.
 
-import { BatchError, BrokerError, isUnusual, plain, reader } from './first.js';
+import { BatchError, BrokerError, isUnusual, plain, reader, withdrawn } from './first.js';
 
 /** @import { Producer } from './producer.js' */
 /** @import { Call } from './calls.js' */
@@ -73,7 +73,7 @@ export class Batch {
       this.#end = resolve;
     });
     for (let at = 0; at < this.messages.length; ) {
-      if (signal?.aborted) this.settled(at, Object.assign(this.producer._connection._aborted(signal), { maybeDelivered: false })), at++;
+      if (signal?.aborted) this.settled(at, withdrawn(this.producer._connection._aborted(signal))), at++;
       else {
         const next = this.#send(at, options, signal);
         // Full: the batch feeds itself, and goes on when half of the limit is free.

@@ -1,8 +1,9 @@
 // The calls of produce: from a payload to the wasm, and from a row of the table to the promise.
 
-import { BrokerError, because, own } from './errors.js';
+import { because, own, withdrawn } from './errors.js';
 import { Scratch, copied } from './payload.js';
 
+/** @import { BrokerError } from './errors.js' */
 /** @import { Connection } from './connection.js' */
 /** @import { Batch } from './batch.js' */
 /** @import { Producer } from './producer.js' */
@@ -93,8 +94,7 @@ export class Calls {
       }
       if (length > 1 << 20) scratch.trim();
     } catch (error) {
-      const failed = error instanceof BrokerError ? error : this.#connection._error(error);
-      if (failed.code === 'aborted') Object.assign(failed, { maybeDelivered: false });
+      const failed = withdrawn(this.#connection._error(error));
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
       return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers, producer.name));

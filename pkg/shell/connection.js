@@ -1,6 +1,6 @@
 // One connection: it owns the promises, and gives to each what the table of a turn says.
 
-import { BrokerError, because, own, plain } from './errors.js';
+import { BrokerError, because, own, plain, withdrawn } from './errors.js';
 import { Calls } from './calls.js';
 import { Early } from './early.js';
 import { internal } from './instance.js';
@@ -269,7 +269,7 @@ export class Connection {
       }
       return /** @type {Promise<Api.Receipt>} */ (this._calls.produce(producer, message, options, true));
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(withdrawn(error));
     }
   }
 
@@ -461,7 +461,7 @@ export class Connection {
    */
   _behind(loading, work, order, signal) {
     const given = this._signal(signal);
-    return this._early.wait(loading, work, order, (begun) => this.#awaited(begun, given));
+    return this._early.wait(loading, work, order, (begun) => this.#awaited(begun, given).catch((error) => Promise.reject(withdrawn(error))));
   }
 
   /** @returns {Promise<Live>} */

@@ -107,6 +107,6 @@ export async function resend(connection, message, group, station, token, instead
   const msgId = `re:${message.station}:${place}:${group}`;
   const headers = instead === undefined ? message.headers : {};
   // What is no set of options is refused where all are.
-  const given = typeof (options ?? {}) === 'object' ? { headers, msgId, ...options } : options;
+  const given = typeof (options ?? {}) === 'object' && !Array.isArray(options) ? { headers, msgId, ...options } : options;
   await connection.produce(station, instead === undefined ? message.data : instead, given);
 }

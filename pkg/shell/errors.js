@@ -67,6 +67,16 @@ export function because(error, cause) {
 }
 
 /**
+ * Of an abort, that nothing has been sent.
+ * @param {any} error
+ * @returns {any}
+ */
+export function withdrawn(error) {
+  if (error.code === 'aborted') error.maybeDelivered = false;
+  return error;
+}
+
+/**
  * A copy of the application's options: what reads them further runs nothing of the application's, which may throw, or call us.
  * @template T
  * @param {T} options
@@ -87,7 +97,7 @@ export function own(options, broker) {
     }
     return copy;
   } catch (error) {
-    throw because(plain(broker, 'invalid_argument', 'the options cannot be read', 'A getter or a proxy among them has thrown; the cause has what.'), error);
+    throw because(plain(broker, 'invalid_argument', 'the options cannot be read', 'A getter or a proxy among them has thrown.'), error);
   }
 }
 

@@ -246,8 +246,9 @@ export class Message {
  * @returns {boolean}
  */
 function confirmed(options, broker) {
-  if (typeof (options ?? {}) !== 'object') throw plain(broker, 'invalid_argument', 'the options are not an object');
-  const { confirm, ...unknown } = own(options, broker) ?? {};
+  const given = own(options, broker) ?? {};
+  if (typeof given !== 'object' || Array.isArray(given)) throw plain(broker, 'invalid_argument', 'the options are not an object');
+  const { confirm, ...unknown } = given;
   for (const name in unknown) throw plain(broker, 'invalid_argument', `there is no ack option ${JSON.stringify(name)}`, 'The only one is confirm.');
   if (confirm !== undefined && typeof confirm !== 'boolean') throw plain(broker, 'invalid_argument', 'confirm is not true or false');
   return confirm === true;

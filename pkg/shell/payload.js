@@ -211,7 +211,8 @@ export function checkObject(message, broker) {
  */
 export function snapshot(broker, message) {
   const given = bytesOrText(broker, message);
-  return typeof given === 'string' ? given : given.slice();
+  // Not slice(): that of a Buffer is no copy.
+  return typeof given === 'string' ? given : new Uint8Array(given);
 }
 
 /**

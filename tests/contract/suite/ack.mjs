@@ -247,7 +247,7 @@ row('options of ack() that are none or cannot be read are refused with what was 
   for (const options of [{ get confirm() { return fail(); } }, { get xyzzy() { return fail(); } }, new Proxy({}, { ownKeys: fail, get: fail, getPrototypeOf: fail })]) {
     t.ok((await t.rejects(() => message.ack(options), 'invalid_argument')).cause === thrown, 'the cause');
   }
-  for (const [options, says] of [[7, 'object'], ['confirm', 'object'], [true, 'object'], [{ confrim: true }, 'confrim'], [{ confirm: 'yes' }, 'confirm'], [{ confirm: 1 }, 'confirm'], [{ confirm: null }, 'confirm']]) {
+  for (const [options, says] of [[7, 'object'], ['confirm', 'object'], [['confirm'], 'object'], [[], 'object'], [new Map(), 'object'], [true, 'object'], [{ confrim: true }, 'confrim'], [{ confirm: 'yes' }, 'confirm'], [{ confirm: 1 }, 'confirm'], [{ confirm: null }, 'confirm']]) {
     await t.rejects(() => message.ack(options), 'invalid_argument', { says, for: t.show(options) });
   }
   for (const [verb, value] of [['delay', { valueOf: fail }], ['inProgress', { valueOf: fail }], ['deadLetter', { toString: fail }]]) await t.rejects(() => message[verb](value), 'invalid_argument', { for: verb });

@@ -346,7 +346,7 @@ row('headers whose values are no texts, or that are no plain object, are refused
 row('a signal that is aborted already: the error says that nothing was stored', async (t) => {
   const { station } = await t.setup();
   const producer = await station.producer();
-  await t.rejects(() => producer.produce('x', { signal: AbortSignal.abort() }), 'aborted', { maybeDelivered: false });
+  for (const each of [producer, station]) await t.rejects(() => each.produce('x', { signal: AbortSignal.abort() }), 'aborted', { maybeDelivered: false });
   const { reason } = await t.outcome(producer.produceBatch(['x'], { signal: AbortSignal.abort() }));
   t.equal(reason.maybeDelivered ?? false, false, 'of a batch');
 });

@@ -84,7 +84,7 @@ row('what resend() is given counts as it is at the call; what cannot be read is 
     t.ok((await t.rejects(() => message.resend(target.name, 'x', options), 'invalid_argument')).cause === thrown, 'the cause');
   }
   t.ok((await t.rejects(() => message.resend(target.name, { toJSON: fail }), 'invalid_argument')).cause === thrown, 'the cause of a payload');
-  for (const options of [7, 'x', true]) await t.rejects(() => message.resend(target.name, 'x', options), 'invalid_argument', { says: 'object', for: t.show(options) });
+  for (const options of [7, 'x', true, ['x'], [], new Map()]) await t.rejects(() => message.resend(target.name, 'x', options), 'invalid_argument', { says: 'object', for: t.show(options) });
   await t.rejects(() => message.resend(target.name, null), 'invalid_argument', { says: 'null' });
   const bytes = new TextEncoder().encode('before');
   const options = { headers: { a: 'before' } };
