@@ -1,6 +1,6 @@
 // The calls of produce: from a payload to the wasm, and from a row of the table to the promise.
 
-import { because, own, withdrawn } from './errors.js';
+import { because, own } from './errors.js';
 import { Scratch, copied } from './payload.js';
 
 /** @import { BrokerError } from './errors.js' */
@@ -94,7 +94,7 @@ export class Calls {
       }
       if (length > 1 << 20) scratch.trim();
     } catch (error) {
-      const failed = withdrawn(this.#connection._error(error));
+      const failed = this.#connection._error(error);
       this.#last = undefined;
       if (producer._schema === undefined) return Promise.reject(failed);
       return producer._awaits(producer._schema.caught(failed, message, (kept) => /** @type {Promise<Api.Receipt>} */ (this.produce(producer, kept, options, mixed)), options?.headers, producer.name));

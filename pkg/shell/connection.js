@@ -125,7 +125,7 @@ export class Connection {
   _signal(signal) {
     if (signal === undefined) return undefined;
     if (typeof signal?.addEventListener !== 'function') throw plain(this.broker, 'invalid_argument', 'signal is not an AbortSignal');
-    if (signal.aborted) throw this._aborted(signal);
+    if (signal.aborted) throw withdrawn(this._aborted(signal));
     return signal;
   }
 
@@ -269,7 +269,7 @@ export class Connection {
       }
       return /** @type {Promise<Api.Receipt>} */ (this._calls.produce(producer, message, options, true));
     } catch (error) {
-      return Promise.reject(withdrawn(error));
+      return Promise.reject(error);
     }
   }
 
